@@ -1,0 +1,1 @@
+"""The engine: headless, usable from Python and from the command line; it never imports Qt."""

@@ -1,0 +1,149 @@
+"""What a run tells the outside: frozen values that hold plain Python and read-only numpy, never torch.
+
+A run is a generator of these events. Whoever pulls it (the command line, the window's worker thread) decides
+what to show; `close()` on the generator stops the run and keeps its checkpoint.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from enum import StrEnum
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+class Stage(StrEnum):
+    """The steps of the paper (section 3.2), by name."""
+
+    FLOW = "flow"  # step 1: the distribution of degraded patches
+    KERNELS = "kernels"  # step 2: the degradation
+    RESTORE = "restore"  # step 3: photos without it
+
+
+@dataclass(frozen=True)
+class Event:
+    """Base of everything that a run yields."""
+
+
+@dataclass(frozen=True)
+class Note(Event):
+    """A sentence the person should read; the run goes on."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class PhotoSkipped(Event):
+    """A photo was left out, and why; the run goes on without it."""
+
+    path: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class StageStarted(Event):
+    """A stage begins, or goes on from a checkpoint (`images_seen` > 0)."""
+
+    stage: Stage
+    images_seen: int
+    images_total: int
+
+
+@dataclass(frozen=True)
+class FlowProgress(Event):
+    """Step 1, about five times a second. `loss` is the flow-matching loss per value, the mean since the last event."""
+
+    images_seen: int
+    images_total: int
+    loss: float
+    gradient_norm: float
+    seconds_left: float
+
+
+@dataclass(frozen=True)
+class KernelProgress(Event):
+    """Step 2, about five times a second.
+
+    `ikl` is the estimated integrated KL divergence in nats per value, `ikl_floor` the value that 0 cannot be told
+    from; both are None while the auxiliary network warms up.
+    """
+
+    images_seen: int
+    images_total: int
+    ikl: float | None
+    ikl_floor: float | None
+    noise_sigma: float
+    seconds_left: float
+
+
+@dataclass(frozen=True, eq=False)
+class KernelSnapshot(Event):
+    """Step 2, about once a second: the kernels of the moment, rows x cols x channels x k x k, centred, read-only."""
+
+    images_seen: int
+    kernels: NDArray[np.float32]
+    noise_sigma: float
+
+
+@dataclass(frozen=True)
+class CheckpointSaved(Event):
+    """The run can be resumed from here."""
+
+    stage: Stage
+    path: str
+
+
+@dataclass(frozen=True)
+class StageDone(Event):
+    """A stage ended by itself; `seconds` counts all its sessions."""
+
+    stage: Stage
+    seconds: float
+
+
+@dataclass(frozen=True)
+class PhotoRestored(Event):
+    """Step 3: one photo is written."""
+
+    source: str
+    target: str
+    done: int
+    total: int
+
+
+@dataclass(frozen=True)
+class Result(Event):
+    """The last event of a run: what was reached. What is not known is None.
+
+    NCC and kernel PSNR compare with a true kernel; the three photo PSNRs (dB) compare the degraded photos, the
+    photos restored with the learned kernel and those restored with the true kernel with the sharp originals.
+    """
+
+    ncc_start: float | None = None
+    ncc: float | None = None
+    kernel_psnr: float | None = None
+    psnr_before: float | None = None
+    psnr_after: float | None = None
+    psnr_true_kernel: float | None = None
+    ssim_before: float | None = None
+    ssim_after: float | None = None
+    noise_sigma: float | None = None
+    ikl: float | None = None
+    seconds: float | None = None
+
+
+def event_name(event: Event) -> str:
+    """'FlowProgress' -> 'flow_progress': the name under which `--json` prints an event."""
+    name = type(event).__name__
+    return "".join("_" + letter.lower() if letter.isupper() else letter for letter in name).lstrip("_")
+
+
+def to_json(event: Event) -> dict[str, Any]:
+    """One flat dictionary per event, its name under 'event'; arrays as nested lists."""
+    row: dict[str, Any] = {"event": event_name(event)}
+    for field in fields(event):
+        value = getattr(event, field.name)
+        row[field.name] = value.tolist() if isinstance(value, np.ndarray) else value
+    return row

@@ -1,0 +1,26 @@
+"""Writing a file so that it is either the old one or the new one, never half of each."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+
+def write_aside(path: Path, content: bytes, *, keep_previous: bool = False) -> None:
+    """Writes `content` beside `path`, flushes it to the disk, then moves it into place.
+
+    With `keep_previous` the file that was there stays as `<name>.previous`.
+    """
+    aside = path.with_name(path.name + ".writing")
+    with open(aside, "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    if keep_previous and path.exists():
+        os.replace(path, previous(path))
+    os.replace(aside, path)
+
+
+def previous(path: Path) -> Path:
+    """Where `write_aside` keeps the file before the newest one."""
+    return path.with_name(path.name + ".previous")

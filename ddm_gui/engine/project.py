@@ -1,0 +1,133 @@
+"""A project is a folder: `project.ddm`, checkpoints, the kernels' history, `psf.safetensors`, `restored/`."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import ddm_gui
+from ddm_gui.engine.errors import UserError
+from ddm_gui.engine.files import write_aside
+from ddm_gui.engine.settings import Settings
+
+FORMAT_VERSION = 1
+LARGEST_FILE = 1 << 20  # bytes of project.ddm: it holds paths and settings, nothing large
+NAME = "project.ddm"
+
+
+@dataclass(frozen=True)
+class Project:
+    """Where a person's work lives: the sources (folders or single photos) and the settings, and the files beside.
+
+    Paths in `project.ddm` are written relative to it where source and project share a drive, so that a folder with
+    both can be moved.
+    """
+
+    root: Path
+    clean: tuple[Path, ...]
+    degraded: tuple[Path, ...]
+    settings: Settings
+
+    @property
+    def file(self) -> Path:
+        """The file that one double-clicks."""
+        return self.root / NAME
+
+    @property
+    def flow_checkpoint(self) -> Path:
+        """Step 1: networks, optimiser, position in the run."""
+        return self.root / "checkpoints" / "flow.safetensors"
+
+    @property
+    def kernels_checkpoint(self) -> Path:
+        """Step 2: kernel, auxiliary network, optimisers, position in the run."""
+        return self.root / "checkpoints" / "kernels.safetensors"
+
+    @property
+    def history(self) -> Path:
+        """Kernel snapshots of step 2."""
+        return self.root / "history.safetensors"
+
+    @property
+    def psf(self) -> Path:
+        """What was learned; copied out, it serves any other photos."""
+        return self.root / "psf.safetensors"
+
+    @property
+    def restored(self) -> Path:
+        """Restored photos, unless another folder is chosen."""
+        return self.root / "restored"
+
+    def with_settings(self, settings: Settings) -> Project:
+        """The same project with other settings."""
+        return replace(self, settings=settings)
+
+    def save(self) -> None:
+        """Writes `project.ddm`, making the folder where it is missing.
+
+        Raises:
+            UserError: the folder cannot be written.
+        """
+        content = {
+            "format_version": FORMAT_VERSION,
+            "program": {"name": "ddm_gui", "version": ddm_gui.__version__},
+            "clean": [_portable(path, self.root) for path in self.clean],
+            "degraded": [_portable(path, self.root) for path in self.degraded],
+            "settings": asdict(self.settings),
+        }
+        try:
+            self.flow_checkpoint.parent.mkdir(parents=True, exist_ok=True)
+            write_aside(self.file, json.dumps(content, indent=2, ensure_ascii=False).encode())
+        except OSError as error:
+            raise UserError(
+                f"The project folder {self.root} cannot be written.", f"{error}.", "Choose another folder."
+            ) from error
+
+    @classmethod
+    def open(cls, path: Path) -> Project:
+        """Opens a project folder or its `project.ddm`.
+
+        Raises:
+            UserError: there is none, it is damaged, or it is newer than this program.
+        """
+        file = path / NAME if path.is_dir() else path
+        if not file.is_file():
+            raise UserError(f"There is no project at {path}.", f"{file.name} is missing.", "Choose a project folder.")
+        try:
+            if file.stat().st_size > LARGEST_FILE:
+                raise ValueError("it is larger than any project file")
+            content: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+            version = int(content["format_version"])
+            root = file.parent
+            clean = tuple(_resolved(item, root) for item in content["clean"])
+            degraded = tuple(_resolved(item, root) for item in content["degraded"])
+            changes = dict(content["settings"])
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise UserError(
+                f"{file} is not a project file that can be read.", f"Reading it failed: {error}.", "Choose another."
+            ) from error
+        if version > FORMAT_VERSION:
+            raise UserError(
+                f"{file} was written by a newer version of this program.",
+                f"Its format version is {version}; this program knows versions up to {FORMAT_VERSION}.",
+                "Update the program.",
+            )
+        return cls(root, clean, degraded, Settings().with_changes(changes))
+
+
+def _portable(path: Path, root: Path) -> str:
+    """A path as `project.ddm` holds it: relative to the project where there is a way, with forward slashes."""
+    try:
+        return Path(os.path.relpath(path.resolve(), root.resolve())).as_posix()
+    except ValueError:  # another drive on Windows
+        return path.resolve().as_posix()
+
+
+def _resolved(text: Any, root: Path) -> Path:
+    """The absolute path that `_portable` stands for."""
+    if not isinstance(text, str):
+        raise TypeError(f"a path must be a string, not {text!r}")
+    return Path(os.path.normpath(root.resolve() / text))

@@ -1,0 +1,132 @@
+"""The point spread function over the field: a grid of kernels, its file, and its conventions. numpy only.
+
+A kernel is the picture of a point of light: row 0 on top, channels in the order R, G, B, its origin at pixel k//2 in
+both axes, for even k too. Grid node (r, c) of R x C lies at field position (r/(R-1), c/(C-1)), 0.5 where R or C is 1.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save as safetensors_bytes
+from scipy.ndimage import shift as spline_shift
+
+from ddm_gui.engine.errors import UserError
+from ddm_gui.engine.files import write_aside
+
+FORMAT_VERSION = 1
+CONVENTION = "true convolution; row 0 on top; origin at k//2; channels R, G, B; each kernel sums to one"
+
+
+@dataclass(frozen=True, eq=False)
+class PsfGrid:
+    """Kernels over the field: `kernels` is float32, rows x cols x channels x k x k, read-only.
+
+    `noise_sigma` is the noise by which degraded photos exceed clean ones (range of 1), None where unknown. `light` is
+    'display' (the photo's own encoding) or 'linear'. `provenance` is free JSON: sources, settings, versions, seeds.
+    """
+
+    kernels: NDArray[np.float32]
+    noise_sigma: float | None = None
+    light: str = "display"
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        kernels = np.array(self.kernels, dtype=np.float32, copy=True)
+        if kernels.ndim != 5 or kernels.shape[3] != kernels.shape[4] or kernels.shape[2] not in (1, 3):
+            raise ValueError(f"kernels must be rows x cols x (1 or 3) x k x k, not {kernels.shape}")
+        kernels.flags.writeable = False
+        object.__setattr__(self, "kernels", kernels)
+
+    @property
+    def size(self) -> int:
+        """k, the width and height of each kernel in pixels."""
+        return int(self.kernels.shape[-1])
+
+    @property
+    def channels(self) -> int:
+        """1 (one blur for all colours) or 3 (R, G, B)."""
+        return int(self.kernels.shape[2])
+
+    def save(self, path: Path) -> None:
+        """Writes `psf.safetensors`: the tensor `kernels`, and one JSON string of metadata under the key `ddm`."""
+        rows, cols = self.kernels.shape[:2]
+        about = {
+            "format_version": FORMAT_VERSION,
+            "noise_sigma": self.noise_sigma,
+            "convention": CONVENTION,
+            "field_positions": {"rows": field_positions(rows), "cols": field_positions(cols)},
+            "light": self.light,
+            "provenance": dict(self.provenance),
+        }
+        tensors = {"kernels": np.ascontiguousarray(self.kernels)}
+        write_aside(path, safetensors_bytes(tensors, metadata={"ddm": json.dumps(about)}))
+
+    @classmethod
+    def load(cls, path: Path) -> PsfGrid:
+        """Reads what `save` wrote.
+
+        Raises:
+            UserError: the file is missing, damaged, or not a PSF file of a version that this program knows.
+        """
+        if not path.is_file():
+            raise UserError(f"{path} does not exist.", "", "Learn a kernel first, or choose another psf.safetensors.")
+        try:
+            with safe_open(path, framework="numpy") as file:
+                about = json.loads((file.metadata() or {})["ddm"])
+                kernels = file.get_tensor("kernels")
+            version = about["format_version"]
+            grid = cls(kernels, about["noise_sigma"], about["light"], about["provenance"])
+        except (SafetensorError, KeyError, TypeError, ValueError) as error:
+            raise UserError(
+                f"{path} is not a PSF file that can be read.", f"Reading it failed: {error}.", "Choose another file."
+            ) from error
+        if version > FORMAT_VERSION:
+            raise UserError(
+                f"{path} was written by a newer version of this program.",
+                f"Its format version is {version}; this program knows versions up to {FORMAT_VERSION}.",
+                "Update the program.",
+            )
+        return grid
+
+
+def field_positions(count: int) -> list[float]:
+    """Where the nodes along one axis of the grid lie in the field, in [0, 1]."""
+    return [0.5] if count == 1 else [index / (count - 1) for index in range(count)]
+
+
+def centroid(kernels: NDArray[np.floating[Any]]) -> tuple[float, float]:
+    """Centre of mass (row, col), in pixels, of all kernels of an array (..., k, k) together."""
+    weights = kernels.astype(np.float64).reshape(-1, *kernels.shape[-2:]).sum(axis=0)
+    rows, cols = np.indices(weights.shape)
+    total = weights.sum()
+    return float((weights * rows).sum() / total), float((weights * cols).sum() / total)
+
+
+def centred(kernels: NDArray[np.floating[Any]]) -> NDArray[np.float32]:
+    """Kernels moved, all by one sub-pixel shift, so that their common centroid lies at k//2; each sums to one again.
+
+    One cubic-spline shift of the kernels as given (a chain of shifts would blur them), negative lobes cut off. What is
+    cut moves the centroid a little, so the shift is corrected until the centroid is right to a thousandth of a pixel.
+    """
+    given = kernels.astype(np.float64)
+    middle = kernels.shape[-1] // 2
+    moved = given
+    offset = np.zeros(2)
+    for _ in range(20):
+        error = middle - np.array(centroid(moved))
+        if np.abs(error).max() < 1e-3:
+            break
+        offset += error
+        moved = spline_shift(given, [0.0] * (given.ndim - 2) + list(offset), order=3, mode="constant", cval=0.0)
+        moved = np.maximum(moved, 0.0)
+    sums = moved.sum(axis=(-2, -1), keepdims=True)
+    result: NDArray[np.float32] = (moved / sums).astype(np.float32)
+    return result

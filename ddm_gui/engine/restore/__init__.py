@@ -1,0 +1,1 @@
+"""Step 3: taking the learned degradation out of photos; one file per restorer."""
