@@ -43,6 +43,13 @@ class PhotoSkipped(Event):
 
 
 @dataclass(frozen=True)
+class Estimate(Event):
+    """How long the run will take on this machine, measured on a few updates before it starts."""
+
+    seconds: float
+
+
+@dataclass(frozen=True)
 class StageStarted(Event):
     """A stage begins, or goes on from a checkpoint (`images_seen` > 0)."""
 

@@ -10,12 +10,19 @@ def write_aside(path: Path, content: bytes, *, keep_previous: bool = False) -> N
     """Writes `content` beside `path`, flushes it to the disk, then moves it into place.
 
     With `keep_previous` the file that was there stays as `<name>.previous`.
+
+    Raises:
+        OSError: it cannot be written (the disk is full, say); what was at `path` stays, and nothing is left beside it.
     """
     aside = path.with_name(path.name + ".writing")
-    with open(aside, "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
+    try:
+        with open(aside, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError:
+        aside.unlink(missing_ok=True)
+        raise
     if keep_previous and path.exists():
         os.replace(path, previous(path))
     os.replace(aside, path)

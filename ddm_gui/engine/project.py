@@ -4,18 +4,33 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields, replace
+from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+from safetensors import SafetensorError, safe_open
+
 import ddm_gui
 from ddm_gui.engine.errors import UserError
+from ddm_gui.engine.events import Stage
 from ddm_gui.engine.files import write_aside
-from ddm_gui.engine.settings import Settings
+from ddm_gui.engine.photo import find_photos
+from ddm_gui.engine.settings import Scope, Settings
 
 FORMAT_VERSION = 1
 LARGEST_FILE = 1 << 20  # bytes of project.ddm: it holds paths and settings, nothing large
 NAME = "project.ddm"
+
+
+class StageState(StrEnum):
+    """How far a step is, as its checkpoint says."""
+
+    ABSENT = "absent"  # nothing computed yet
+    PARTIAL = "partial"  # stopped on the way: it can go on
+    DONE = "done"
+    STALE = "stale"  # computed from other photos or settings than those of now
 
 
 @dataclass(frozen=True)
@@ -60,6 +75,51 @@ class Project:
     def restored(self) -> Path:
         """Restored photos, unless another folder is chosen."""
         return self.root / "restored"
+
+    def checkpoint(self, stage: Stage) -> Path:
+        """Of step 1 or step 2."""
+        return self.flow_checkpoint if stage is Stage.FLOW else self.kernels_checkpoint
+
+    def fingerprint(self, stage: Stage) -> dict[str, Any]:
+        """All that the result of a step depends on: its settings, and its photos by name, size and date.
+
+        Raises:
+            UserError: a source is missing or empty.
+        """
+        scopes = {Scope.FLOW} if stage is Stage.FLOW else {Scope.FLOW, Scope.KERNELS}
+        result: dict[str, Any] = {
+            item.name: getattr(self.settings, item.name)
+            for item in fields(self.settings)
+            if item.metadata["scope"] in scopes
+        }
+        result["degraded"] = _described(find_photos(self.degraded))
+        if stage is Stage.KERNELS:
+            result["clean"] = _described(find_photos(self.clean))
+        return result
+
+    def changes_since(self, stage: Stage) -> list[str]:
+        """What differs between now and when the checkpoint of a step was made: names of settings, or of a source."""
+        about = checkpoint_notes(self.checkpoint(stage))
+        if about is None:
+            return []
+        now, then = self.fingerprint(stage), about.get("fingerprint", {})
+        return [name for name in now if now[name] != then.get(name)]
+
+    def stage_states(self) -> dict[Stage, StageState]:
+        """The state of both steps; step 2 is stale with step 1.
+
+        Raises:
+            UserError: a source is missing or empty.
+        """
+        return {stage: self._state(stage) for stage in (Stage.FLOW, Stage.KERNELS)}
+
+    def _state(self, stage: Stage) -> StageState:
+        about = checkpoint_notes(self.checkpoint(stage))
+        if about is None:
+            return StageState.ABSENT
+        if self.changes_since(stage):
+            return StageState.STALE
+        return StageState.DONE if about.get("update") == about.get("updates") else StageState.PARTIAL
 
     def with_settings(self, settings: Settings) -> Project:
         """The same project with other settings."""
@@ -131,3 +191,20 @@ def _resolved(text: Any, root: Path) -> Path:
     if not isinstance(text, str):
         raise TypeError(f"a path must be a string, not {text!r}")
     return Path(os.path.normpath(root.resolve() / text))
+
+
+def checkpoint_notes(path: Path) -> Mapping[str, Any] | None:
+    """The JSON of a checkpoint, read without its tensors; None where there is none that can be read."""
+    if not path.is_file():
+        return None
+    try:
+        with safe_open(path, framework="numpy") as file:
+            about = json.loads((file.metadata() or {}).get("ddm", "{}"))
+    except (SafetensorError, ValueError):
+        return None  # a damaged checkpoint is reported, or the one before it taken, when it is loaded
+    return about if isinstance(about, dict) else None
+
+
+def _described(photos: list[Path]) -> list[list[Any]]:
+    """Name, size in bytes and time of change of each file, as JSON holds them."""
+    return [[photo.name, photo.stat().st_size, photo.stat().st_mtime_ns] for photo in photos]

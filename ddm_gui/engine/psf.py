@@ -82,7 +82,7 @@ class PsfGrid:
             with safe_open(path, framework="numpy") as file:
                 about = json.loads((file.metadata() or {})["ddm"])
                 kernels = file.get_tensor("kernels")
-            version = about["format_version"]
+            version = int(about["format_version"])
             grid = cls(kernels, about["noise_sigma"], about["light"], about["provenance"])
         except (SafetensorError, KeyError, TypeError, ValueError) as error:
             raise UserError(

@@ -79,8 +79,8 @@ class Settings:
         choices=(None, 1, 3),
         advanced=False,
     )
-    rows: int = setting(1, "Rows", "Rows of the kernel grid over the field.", scope=Scope.KERNELS, low=1, high=1)
-    cols: int = setting(1, "Columns", "Columns of the kernel grid over the field.", scope=Scope.KERNELS, low=1, high=1)
+    rows: int = setting(1, "Rows", "Rows of the kernel grid over the field.", scope=Scope.KERNELS, low=1, high=64)
+    cols: int = setting(1, "Columns", "Columns of the kernel grid over the field.", scope=Scope.KERNELS, low=1, high=64)
     noise_sigma: NoiseSigma = setting(
         "learn",
         "Noise",
@@ -152,6 +152,48 @@ class Settings:
         high=10**9,
     )
     batch_size: int = setting(64, "Batch", "Patches per update.", scope=Scope.FLOW, low=1, high=4096)
+
+    # The networks and their rates
+    width: int = setting(64, "Network width", "Channels of the velocity network.", scope=Scope.FLOW, low=8, high=512)
+    blocks: int = setting(
+        3, "Network blocks", "Residual blocks at each of the network's three stages.", scope=Scope.FLOW, low=1, high=16
+    )
+    flow_rate: float = setting(
+        3e-3, "Rate of step 1", "Highest learning rate of step 1.", scope=Scope.FLOW, low=1e-6, high=1.0
+    )
+    kernel_rate: float = setting(
+        0.02,
+        "Rate of the kernel",
+        "Highest learning rate of the kernel in step 2.",
+        scope=Scope.KERNELS,
+        low=1e-6,
+        high=1.0,
+    )
+    auxiliary_rate: float = setting(
+        5e-4,
+        "Rate of the auxiliary network",
+        "Highest learning rate of the network that follows the simulated patches.",
+        scope=Scope.KERNELS,
+        low=1e-7,
+        high=1.0,
+    )
+    gradient_blur: float = setting(
+        0.7,
+        "Gradient blur",
+        "Gaussian by which the kernel's gradient is blurred: detail finer than the blur's cut-off cannot be observed.",
+        scope=Scope.KERNELS,
+        low=0.0,
+        high=5.0,
+        unit="px",
+    )
+    centre_weight: float = setting(
+        0.001,
+        "Centre prior",
+        "Weight of the squared distance of the kernel's centroid from its middle.",
+        scope=Scope.KERNELS,
+        low=0.0,
+        high=10.0,
+    )
 
     # The machine
     device: str = setting(

@@ -1,0 +1,361 @@
+"""The command line: learn, restore, score, demo. Its options are made from the settings."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import signal
+import sys
+import tempfile
+import traceback
+from collections.abc import Callable, Generator
+from dataclasses import fields
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from tqdm import tqdm
+
+import ddm_gui
+from ddm_gui.engine.errors import UserError
+from ddm_gui.engine.events import (
+    CheckpointSaved,
+    Estimate,
+    Event,
+    FlowProgress,
+    KernelProgress,
+    KernelSnapshot,
+    Note,
+    PhotoRestored,
+    PhotoSkipped,
+    Result,
+    Stage,
+    StageStarted,
+    to_json,
+)
+from ddm_gui.engine.project import NAME, Project
+from ddm_gui.engine.settings import PRESETS, Settings, preset
+
+DONE, BUG, MENDABLE, INTERRUPTED = 0, 1, 2, 130
+STAGE_TITLES = {Stage.FLOW: "step 1, photos", Stage.KERNELS: "step 2, kernel", Stage.RESTORE: "restoring"}
+FORMATS = ("same", "png", "tiff16", "jpeg")
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Runs one command; returns its exit code: 0 done, 2 the person can mend it, 1 a bug, 130 interrupted."""
+    parser = build_parser()
+    arguments = parser.parse_args(argv)
+    if arguments.command is None:
+        parser.print_help()
+        return DONE
+    reporter = Reporter(as_json=arguments.json)
+    try:
+        return int(arguments.action(arguments, reporter))
+    except UserError as error:
+        reporter.error(error)
+        return MENDABLE
+    except Exception:  # a bug: its traceback is what whoever mends it needs
+        reporter.close()
+        traceback.print_exc()
+        print(f"This is a bug in ddm_gui {ddm_gui.__version__}; the lines above say where.", file=sys.stderr)
+        return BUG
+
+
+# What can be typed
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The parser of `ddm`, each setting an option of the same name."""
+    parser = argparse.ArgumentParser(
+        prog="ddm",
+        description="Learns how a lens, a microscope or a camera blurs, from ordinary photographs, and takes it away.",
+        epilog="Without a command this help is shown. `ddm-gui` opens the window.",
+    )
+    parser.add_argument("--version", action="version", version=f"ddm_gui {ddm_gui.__version__}")
+    parser.set_defaults(command=None)
+    commands = parser.add_subparsers(dest="command", metavar="command")
+
+    learn = commands.add_parser("learn", help="learn the blur from a folder of clean and one of degraded photos")
+    learn.add_argument("--project", type=Path, required=True, metavar="DIR", help="where everything is kept")
+    learn.add_argument("--clean", type=Path, nargs="+", metavar="DIR", help="sharp photos, a folder or files")
+    learn.add_argument("--degraded", type=Path, nargs="+", metavar="DIR", help="blurred photos, a folder or files")
+    learn.add_argument("--only", type=Stage, choices=[Stage.FLOW, Stage.KERNELS], help="one of the two steps")
+    learn.add_argument("--again", action="store_true", help="learn the kernel again, on the step 1 that is there")
+    learn.add_argument("--truth", type=Path, metavar="PSF", help="a true psf.safetensors to compare with at the end")
+    _add_settings(learn)
+    _finish(learn, run_learn)
+
+    restore = commands.add_parser("restore", help="take the learned blur out of photos")
+    source = restore.add_mutually_exclusive_group(required=True)
+    source.add_argument("--project", type=Path, metavar="DIR", help="a project in which a blur was learned")
+    source.add_argument("--psf", type=Path, metavar="PSF", help="a psf.safetensors, the blur of a project copied out")
+    restore.add_argument("--input", type=Path, nargs="+", required=True, metavar="PATH", help="photos or folders")
+    restore.add_argument("--output", type=Path, required=True, metavar="DIR", help="where restored photos are written")
+    restore.add_argument("--format", choices=FORMATS, default="same", help="file format (default: as the input)")
+    restore.add_argument("--quality", type=int, default=95, metavar="1-100", help="of JPEG (default: 95)")
+    _finish(restore, run_restore)
+
+    score = commands.add_parser("score", help="compare a kernel with the true one, or photos with the sharp ones")
+    score.add_argument("--psf", type=Path, metavar="PSF", help="a learned psf.safetensors, or a project")
+    score.add_argument("--truth", type=Path, metavar="PSF", help="the true psf.safetensors")
+    score.add_argument("--photos", type=Path, metavar="DIR", help="photos to judge")
+    score.add_argument("--sharp", type=Path, metavar="DIR", help="the sharp photos, of the same names")
+    score.add_argument("--border", type=int, default=25, metavar="PX", help="edge left out of photos (default: 25)")
+    _finish(score, run_score)
+
+    demo = commands.add_parser("demo", help="the whole way on photos that come with the program, truth known")
+    demo.add_argument("--output", type=Path, metavar="DIR", help="where it is kept (default: a temporary folder)")
+    _add_settings(demo)
+    _finish(demo, run_demo)
+    return parser
+
+
+def _finish(parser: argparse.ArgumentParser, action: Callable[[argparse.Namespace, Reporter], int]) -> None:
+    """What all commands share."""
+    parser.add_argument("--json", action="store_true", help="print events as lines of JSON")
+    parser.set_defaults(action=action)
+
+
+def _add_settings(parser: argparse.ArgumentParser) -> None:
+    """An option for each setting; those not typed do not appear among the arguments."""
+    group = parser.add_argument_group("settings")
+    group.add_argument("--preset", choices=list(PRESETS), help="a set of settings by name (default: quick)")
+    for item in fields(Settings):
+        meta = item.metadata
+        option = "--" + item.name.replace("_", "-")
+        default = "as the photos are" if item.default is None else item.default
+        text = f"{meta['help']} (default: {default}{' ' + meta['unit'] if meta['unit'] else ''})".replace("%", "%%")
+        if isinstance(item.default, bool):
+            group.add_argument(
+                option, action=argparse.BooleanOptionalAction, default=argparse.SUPPRESS, help=meta["help"]
+            )
+        else:
+            group.add_argument(option, type=_value, default=argparse.SUPPRESS, metavar=_metavar(meta), help=text)
+
+
+def _value(text: str) -> int | float | str:
+    """A number where it reads as one; Settings says whether it is allowed."""
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text
+
+
+def _metavar(meta: Any) -> str:
+    """What the help shows for a value."""
+    words = [str(choice) for choice in meta["choices"] if choice is not None]
+    if meta["low"] is not None:
+        words.append(meta["unit"] or "N")
+    return "|".join(words) or "NAME"
+
+
+def _chosen_settings(arguments: argparse.Namespace, base: Settings) -> Settings:
+    """The preset named, or `base`, with the settings that were typed."""
+    if arguments.preset is not None:
+        base = preset(arguments.preset)
+    typed = {item.name: getattr(arguments, item.name) for item in fields(Settings) if hasattr(arguments, item.name)}
+    return base.with_changes(typed)
+
+
+# The commands
+
+
+def run_learn(arguments: argparse.Namespace, reporter: Reporter) -> int:
+    """`ddm learn`."""
+    from ddm_gui.engine.pipeline import learn
+
+    project = _project_to_learn(arguments)
+    resume = f"ddm learn --project {project.root}"
+    return reporter.run(learn(project, arguments.only, arguments.again, arguments.truth), resume)
+
+
+def _project_to_learn(arguments: argparse.Namespace) -> Project:
+    """The project that is there, or a new one, with what was typed."""
+    root = arguments.project.absolute()
+    existing = Project.open(root) if (root / NAME).is_file() else None
+    clean = tuple(path.absolute() for path in arguments.clean or ()) or (existing.clean if existing else ())
+    degraded = tuple(path.absolute() for path in arguments.degraded or ()) or (existing.degraded if existing else ())
+    if not clean or not degraded:
+        raise UserError(
+            "Two folders are needed.",
+            f"{root} holds no project yet that would name them.",
+            "Give both --clean DIR and --degraded DIR.",
+        )
+    settings = _chosen_settings(arguments, existing.settings if existing else preset("quick"))
+    return Project(root, clean, degraded, settings)
+
+
+def run_restore(arguments: argparse.Namespace, reporter: Reporter) -> int:
+    """`ddm restore`."""
+    from ddm_gui.engine.photo import find_photos
+    from ddm_gui.engine.psf import PsfGrid
+    from ddm_gui.engine.restore.photos import restore_photos
+
+    psf = PsfGrid.load(arguments.psf or Project.open(arguments.project).psf)
+    inputs = find_photos(arguments.input)
+    run = restore_photos(inputs, arguments.output, psf, file_format=arguments.format, quality=arguments.quality)
+    return reporter.run(run, "the same command")
+
+
+def run_score(arguments: argparse.Namespace, reporter: Reporter) -> int:
+    """`ddm score`."""
+    from ddm_gui.engine.psf import PsfGrid
+    from ddm_gui.engine.scores import colour_shift_error, kernel_ncc, kernel_psnr, score_folders
+
+    scores: dict[str, float | int] = {}
+    if arguments.psf and arguments.truth:
+        path = arguments.psf / "psf.safetensors" if arguments.psf.is_dir() else arguments.psf
+        learned, truth = PsfGrid.load(path).kernels, PsfGrid.load(arguments.truth).kernels
+        scores["ncc"], scores["kernel_psnr"] = kernel_ncc(learned, truth), kernel_psnr(learned, truth)
+        if learned.shape[2] == truth.shape[2] == 3:
+            scores["colour_shift_error"] = colour_shift_error(learned, truth)
+    if arguments.photos and arguments.sharp:
+        folder = score_folders(arguments.photos, arguments.sharp, arguments.border)
+        scores |= {"psnr": folder.psnr_mean, "ssim": folder.ssim_mean, "photos": folder.count}
+    if not scores:
+        raise UserError("There is nothing to compare.", "", "Give --psf and --truth, or --photos and --sharp.")
+    if arguments.json:
+        print(json.dumps({"event": "score", **scores}))
+    else:
+        for name, value in scores.items():
+            print(f"{name:20s} {value:.4f}" if isinstance(value, float) else f"{name:20s} {value}")
+    return DONE
+
+
+def run_demo(arguments: argparse.Namespace, reporter: Reporter) -> int:
+    """`ddm demo`."""
+    from ddm_gui.engine.pipeline import demo
+
+    output = arguments.output or Path(tempfile.mkdtemp(prefix="ddm-demo-"))
+    settings = _chosen_settings(arguments, preset("glance"))
+    code = reporter.run(demo(output.absolute(), settings), f"ddm demo --output {output}")
+    if code == DONE and not arguments.json:
+        print(f"The photos, the kernel and the restored photos are in {output}.")
+    return code
+
+
+# Showing a run
+
+
+class Reporter:
+    """Pulls a run and prints it: progress bars and sentences, or JSON lines. The reasons of skipped photos come last."""
+
+    def __init__(self, as_json: bool) -> None:
+        self.as_json = as_json
+        self.bar: tqdm[Any] | None = None
+        self.skipped: list[PhotoSkipped] = []
+
+    def run(self, events: Generator[Event, None, object], resume: str) -> int:
+        """To the end, or until SIGINT or SIGTERM: then the run is closed, which keeps its checkpoint."""
+        with Interruption() as interruption:
+            try:
+                for event in events:
+                    self.show(event)
+                    if interruption.asked:
+                        break
+            finally:
+                events.close()
+                self.close()
+        if interruption.asked:
+            print(f"Stopped; what was done is kept. To go on: {resume}", file=sys.stderr)
+            return INTERRUPTED
+        for skip in self.skipped:
+            print(f"left out: {skip.path}: {skip.reason}", file=sys.stderr)
+        return DONE
+
+    def show(self, event: Event) -> None:
+        """One event."""
+        if isinstance(event, PhotoSkipped):
+            self.skipped.append(event)
+        if self.as_json:
+            print(json.dumps(to_json(event)), flush=True)
+        elif isinstance(event, Note):
+            self._say(event.text)
+        elif isinstance(event, Estimate):
+            self._say(f"This will take about {in_words(event.seconds)} on this machine.")
+        elif isinstance(event, StageStarted):
+            self._start_bar(STAGE_TITLES[event.stage], event.images_seen, event.images_total)
+        elif isinstance(event, FlowProgress):
+            self._move_bar(event.images_seen, f"loss {event.loss:.4f}")
+        elif isinstance(event, KernelProgress):
+            ikl = "warming up" if event.ikl is None else f"IKL {event.ikl:.5f}"
+            self._move_bar(event.images_seen, f"{ikl}, noise {event.noise_sigma:.4f}")
+        elif isinstance(event, PhotoRestored):
+            if self.bar is None:
+                self._start_bar(STAGE_TITLES[Stage.RESTORE], 0, event.total)
+            self._move_bar(event.done, Path(event.target).name)
+        elif isinstance(event, Result):
+            self.close()
+            self._print_result(event)
+        elif not isinstance(event, KernelSnapshot | CheckpointSaved):
+            self.close()
+
+    def error(self, error: UserError) -> None:
+        """What happened, why, and what to do."""
+        self.close()
+        if self.as_json:
+            print(json.dumps({"event": "error", "what": error.what, "why": error.why, "todo": error.todo}), flush=True)
+        print(str(error), file=sys.stderr)
+
+    def close(self) -> None:
+        """Ends the progress bar, if there is one."""
+        if self.bar is not None:
+            self.bar.close()
+            self.bar = None
+
+    def _say(self, text: str) -> None:
+        self.close()
+        print(text, file=sys.stderr)
+
+    def _start_bar(self, title: str, seen: int, total: int) -> None:
+        self.close()
+        self.bar = tqdm(total=total, initial=seen, desc=title, unit=" images", dynamic_ncols=True, unit_scale=True)
+
+    def _move_bar(self, seen: int, words: str) -> None:
+        if self.bar is not None:
+            self.bar.set_postfix_str(words, refresh=False)
+            self.bar.update(seen - self.bar.n)
+
+    @staticmethod
+    def _print_result(result: Result) -> None:
+        """The numbers that are known, a line each."""
+        for name, value in to_json(result).items():
+            if isinstance(value, float):
+                print(f"{name:20s} {value:.4f}")
+
+
+class Interruption:
+    """SIGINT and SIGTERM set a flag that is read between events: an exception inside the run would save nothing.
+
+    A second one ends the program at once.
+    """
+
+    def __init__(self) -> None:
+        self.asked = False
+        self._handlers: dict[signal.Signals, Any] = {}
+
+    def __enter__(self) -> Interruption:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            self._handlers[number] = signal.signal(number, self._ask)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._handlers.items():
+            signal.signal(number, handler)
+
+    def _ask(self, _number: int, _frame: FrameType | None) -> None:
+        if self.asked:
+            raise SystemExit(INTERRUPTED)
+        self.asked = True
+        print("\nStopping at the next update, and keeping what is done.", file=sys.stderr)
+
+
+def in_words(seconds: float) -> str:
+    """'40 seconds', '8 minutes', '2.5 hours'."""
+    if seconds < 90:
+        return f"{seconds:.0f} seconds"
+    if seconds < 90 * 60:
+        return f"{seconds / 60:.0f} minutes"
+    return f"{seconds / 3600:.1f} hours"

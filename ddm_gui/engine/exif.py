@@ -1,0 +1,111 @@
+"""EXIF: how a photo is turned, and what describes it. Bytes are a TIFF structure, without JPEG's 'Exif' prefix."""
+
+from __future__ import annotations
+
+import struct
+from typing import IO, Any
+
+from numpy.typing import NDArray
+from PIL import Image
+
+ORIENTATION = 274
+EXIF_DIRECTORY = 34665
+GPS_DIRECTORY = 34853
+# What describes a photo, not how its pixels are stored: description, make, model, orientation, resolution, software,
+# date, artist, rating, copyright.
+DESCRIPTIVE = (270, 271, 272, ORIENTATION, 282, 283, 296, 305, 306, 315, 18246, 18249, 33432)
+
+# What Pillow raises on damaged or impossible entries.
+DAMAGED = (
+    OSError,
+    SyntaxError,
+    ValueError,
+    TypeError,
+    KeyError,
+    IndexError,
+    AttributeError,
+    OverflowError,
+    ZeroDivisionError,
+    struct.error,
+)
+
+
+def turned(pixels: NDArray[Any], orientation: int) -> NDArray[Any]:
+    """A view of pixels (H x W or H x W x C) turned as the orientation (1 to 8) says they are to be shown."""
+    swapped = pixels.swapaxes(0, 1)
+    views = {
+        1: pixels,
+        2: pixels[:, ::-1],
+        3: pixels[::-1, ::-1],
+        4: pixels[::-1],
+        5: swapped,
+        6: swapped[:, ::-1],
+        7: swapped[::-1, ::-1],
+        8: swapped[::-1],
+    }
+    return views[orientation]
+
+
+def turned_back(pixels: NDArray[Any], orientation: int) -> NDArray[Any]:
+    """What `turned` was given: a view of upright pixels in sensor orientation."""
+    return turned(pixels, {6: 8, 8: 6}.get(orientation, orientation))
+
+
+def checked(data: bytes | None) -> tuple[bytes | None, int]:
+    """EXIF bytes without prefix, and the orientation in them; damaged ones are left out, as if the file had none."""
+    if not data:
+        return None, 1
+    bare = data.removeprefix(b"Exif\0\0")
+    try:
+        source = Image.Exif()
+        source.load(bare)
+        orientation = source.get(ORIENTATION, 1)
+        empty = not len(source)
+    except DAMAGED:
+        return None, 1
+    if empty:
+        return None, 1
+    return bare, orientation if orientation in range(1, 9) else 1
+
+
+def entries(data: bytes) -> dict[int, Any]:
+    """The descriptive entries of EXIF bytes, its Exif and GPS directories as dictionaries among them.
+
+    Raises:
+        one of DAMAGED.
+    """
+    source = Image.Exif()
+    source.load(data)
+    return _descriptive(source)
+
+
+def from_tiff(stream: IO[bytes]) -> dict[int, Any]:
+    """The same, of the first picture of a TIFF file.
+
+    Raises:
+        one of DAMAGED.
+    """
+    source = Image.Exif()
+    source.load_from_fp(stream)
+    return _descriptive(source)
+
+
+def to_bytes(tags: dict[int, Any]) -> bytes:
+    """EXIF bytes that hold these entries."""
+    exif = Image.Exif()
+    exif.update(tags)
+    return exif.tobytes().removeprefix(b"Exif\0\0")
+
+
+def only_orientation(orientation: int) -> bytes | None:
+    """The least EXIF that says how a photo is turned; none where it is upright."""
+    return to_bytes({ORIENTATION: orientation}) if orientation != 1 else None
+
+
+def _descriptive(source: Image.Exif) -> dict[int, Any]:
+    tags: dict[int, Any] = {tag: source[tag] for tag in DESCRIPTIVE if tag in source}
+    for tag in (EXIF_DIRECTORY, GPS_DIRECTORY):
+        inside = source.get_ifd(tag) if tag in source else {}
+        if inside:
+            tags[tag] = dict(inside)
+    return tags

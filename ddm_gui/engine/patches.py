@@ -1,0 +1,360 @@
+"""From photos to seeded random patches: an in-memory pool, and what is checked before a run starts."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Sequence
+from dataclasses import astuple, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ddm_gui.engine.errors import UserError
+from ddm_gui.engine.events import Event, PhotoSkipped
+from ddm_gui.engine.photo import PhotoHeader, find_photos, read, read_header
+
+LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601: what one channel is made of where photos are in colour
+REDRAWS = 8  # a photo may be clipped nearly everywhere (a night sky): then its patches are taken as they are
+WHITE = 1.0 - 1e-6  # clipped, also where rounding of the luma missed 1.0
+NAMED = 3  # how many files a message names
+
+
+@dataclass(frozen=True, eq=False)
+class PatchBatch:
+    """Patches: `pixels` count x C x size x size, float32 in [0, 1]; `positions` count x 2, float32.
+
+    A position is (row, col) of the patch's centre in the full photo, in [0, 1]: 0 is the centre of the first pixel,
+    1 that of the last.
+    """
+
+    pixels: Tensor
+    positions: Tensor
+
+
+@dataclass(frozen=True)
+class _Area:
+    """A rectangle of one photo in the flat buffer: where it starts, how to step in it, where it lies in the photo.
+
+    Channels lie one plane after the other, so that a row of a patch is contiguous.
+    """
+
+    offset: int
+    plane_stride: int
+    row_stride: int
+    height: int
+    width: int
+    row: int
+    col: int
+    photo_height: int
+    photo_width: int
+
+    def part(self, row: int, col: int, height: int, width: int) -> _Area:
+        """A rectangle of this rectangle, on the same memory."""
+        return replace(
+            self,
+            offset=self.offset + row * self.row_stride + col,
+            height=height,
+            width=width,
+            row=self.row + row,
+            col=self.col + col,
+        )
+
+
+class PatchPool:
+    """Photos in one flat buffer, from which patches are drawn."""
+
+    def __init__(self, buffer: Tensor, areas: Sequence[_Area], channels: int, depth: int, patch_size: int) -> None:
+        self._buffer = buffer
+        self._areas = tuple(areas)
+        self._table = torch.tensor([astuple(area) for area in areas], dtype=torch.int64)
+        self.channels = channels
+        self.depth = depth
+        self.patch_size = patch_size
+
+    @property
+    def photo_count(self) -> int:
+        """How many photos the pool draws from."""
+        return len(self._areas)
+
+    @property
+    def sizes(self) -> tuple[tuple[int, int], ...]:
+        """(height, width) of each photo, the full one where only a crop is in memory."""
+        return tuple((area.photo_height, area.photo_width) for area in self._areas)
+
+    @classmethod
+    def load(
+        cls, paths: Sequence[Path], *, patch_size: int, channels: int | None, memory_budget_gb: float, seed: int
+    ) -> Generator[Event, None, PatchPool]:
+        """Reads photos into a pool, yielding a PhotoSkipped for each that is left out.
+
+        Photos have equal shares of the memory budget (GB of 10^9 bytes); what small ones leave is shared by the
+        others. A photo beyond its share is represented by one random crop, chosen by `seed` and its place in `paths`.
+
+        Args:
+            patch_size: the largest patch that will be drawn; smaller photos are left out.
+            channels: None as the photos are; 1 makes luma of colour photos; 3 asks for colour photos.
+
+        Raises:
+            UserError: nothing usable remains, grey and colour are mixed or not what was asked for, or the budget is
+                too small for one patch of each photo.
+        """
+        headers: dict[Path, PhotoHeader] = {}
+        skipped: list[PhotoSkipped] = []
+        for path in paths:
+            try:
+                headers[path] = _usable_header(path, patch_size)
+            except UserError as error:
+                skipped.append(PhotoSkipped(str(path), error.why or str(error)))
+                yield skipped[-1]
+        if not headers:
+            raise _nothing_left(skipped)
+        photo_channels = _common_channels(headers)
+        if channels == 3 and photo_channels == 1:
+            raise UserError(
+                "One blur per colour was asked for, and the photos are grey.", "", "Choose one blur for all colours."
+            )
+        kept = channels or photo_channels
+        # 8-bit values are held as bytes: exact, and a quarter of the memory. Luma is no whole number of them.
+        exact = kept == photo_channels and all(header.depth == 8 for header in headers.values())
+        budget = int(memory_budget_gb * 1e9) // ((1 if exact else 4) * kept)
+        wanted = [header.height * header.width for header in headers.values()]
+        shares = _shares(wanted, budget)
+        if min(shares) < patch_size**2:
+            raise UserError(
+                f"The memory for photos ({memory_budget_gb:g} GB) is too small for {len(headers)} photos.",
+                "Each must be there with one patch at least.",
+                "Raise it in the settings, or choose fewer photos.",
+            )
+        buffer = torch.empty(sum(shares) * kept, dtype=torch.uint8 if exact else torch.float32)
+        flat = buffer.numpy()
+        areas: list[_Area] = []
+        filled = depth = 0
+        order = {path: index for index, path in enumerate(paths)}
+        for path, share in zip(headers, shares, strict=True):
+            try:
+                photo = read(path)
+            except UserError as error:
+                skipped.append(PhotoSkipped(str(path), error.why or str(error)))
+                yield skipped[-1]
+                continue
+            size = photo.pixels.shape[:2]
+            row, col, height, width = _crop(size, share, patch_size, np.random.default_rng([seed, order[path]]))
+            planes = _planes(photo.pixels[row : row + height, col : col + width], kept, exact)
+            flat[filled : filled + planes.size] = planes.reshape(-1)
+            areas.append(_Area(filled, height * width, width, height, width, row, col, *size))
+            filled += planes.size
+            depth = max(depth, photo.depth)
+        if not areas:
+            raise _nothing_left(skipped)
+        return cls(buffer[:filled], areas, kept, depth, patch_size)
+
+    def draw(self, count: int, size: int, generator: torch.Generator, mirror: bool = False) -> PatchBatch:
+        """Draws patches of `size` x `size`, every place of every photo equally likely.
+
+        A patch of which more than half is clipped (0 or the maximum) says nothing of blur and is drawn again, up to
+        REDRAWS times. With `mirror`, each patch is turned left-right with probability 1/2; its position stays that of
+        the place it was cut from. The same generator state gives the same patches.
+
+        Raises:
+            ValueError: no photo in the pool is as large as a patch.
+        """
+        starts, centres = self._places(count, size, generator)
+        values = self._gather(starts, size)
+        for _ in range(REDRAWS):
+            (again,) = torch.where(_mostly_clipped(values))
+            if not len(again):
+                break
+            starts, centres[again] = self._places(len(again), size, generator)
+            values[again] = self._gather(starts, size)
+        pixels = values.float().div_(255.0) if values.dtype == torch.uint8 else values
+        if mirror:
+            chosen = torch.rand(count, generator=generator) < 0.5
+            pixels[chosen] = pixels[chosen].flip(-1)
+        return PatchBatch(pixels, centres)
+
+    def split(self, fraction: float, seed: int) -> tuple[PatchPool, PatchPool]:
+        """(the rest, a `fraction` of the photos held out), on the same memory; at least one photo in each.
+
+        A single photo is cut across its longer side into two bands that share no pixel.
+
+        Raises:
+            UserError: a single photo that is too small for a patch in each band.
+        """
+        if self.photo_count == 1:
+            rest, held = _bands(self._areas[0], fraction, self.patch_size)
+            return self._with_areas([rest]), self._with_areas([held])
+        held_count = min(max(round(fraction * self.photo_count), 1), self.photo_count - 1)
+        chosen = set(np.random.default_rng(seed).permutation(self.photo_count)[:held_count].tolist())
+        inside = [area for index, area in enumerate(self._areas) if index in chosen]
+        outside = [area for index, area in enumerate(self._areas) if index not in chosen]
+        return self._with_areas(outside), self._with_areas(inside)
+
+    def _with_areas(self, areas: Sequence[_Area]) -> PatchPool:
+        return PatchPool(self._buffer, areas, self.channels, self.depth, self.patch_size)
+
+    def _places(self, count: int, size: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        """Where patches begin: indices into the buffer, count x C x size (one per row), and centres, count x 2."""
+        offset, plane, stride, high, wide, first_row, first_col, photo_height, photo_width = self._table.T
+        across = (wide - size + 1).clamp(min=0)
+        places = (high - size + 1).clamp(min=0) * across
+        ends = places.cumsum(0)
+        if ends[-1] == 0:
+            raise ValueError(f"no photo of the pool holds a patch of {size} x {size}")
+        chosen = torch.randint(int(ends[-1]), (count,), generator=generator)
+        area = torch.searchsorted(ends, chosen, right=True)
+        within = chosen - (ends - places)[area]
+        row, col = within // across[area], within % across[area]
+        corner = offset[area] + row * stride[area] + col
+        planes = corner[:, None] + plane[area, None] * torch.arange(self.channels)
+        starts = planes[:, :, None] + stride[area, None, None] * torch.arange(size)
+        middle = (size - 1) / 2
+        down = (first_row[area] + row + middle) / (photo_height[area] - 1).clamp(min=1)
+        right = (first_col[area] + col + middle) / (photo_width[area] - 1).clamp(min=1)
+        return starts, torch.stack([down, right], dim=1)
+
+    def _gather(self, starts: Tensor, size: int) -> Tensor:
+        """The rows that begin at `starts`, as patches count x C x size x size in the buffer's own type."""
+        rows = self._buffer.unfold(0, size, 1)  # a view: row i is what begins at value i
+        return rows.index_select(0, starts.reshape(-1)).view(*starts.shape, size)
+
+
+def check_sources(
+    clean: Sequence[Path], degraded: Sequence[Path], *, smallest_clean: int, smallest_degraded: int
+) -> None:
+    """Looks at the headers of both sides before anything starts; single bad files are no error here.
+
+    `smallest_clean` and `smallest_degraded` are the sizes of a patch of each, in pixels.
+
+    Raises:
+        UserError: a folder is missing or empty, both sides are the same photos, no file of a side can be read, grey
+            and colour are mixed, or all photos of a side are smaller than a patch.
+    """
+    files = {"clean": find_photos(clean), "degraded": find_photos(degraded)}
+    same = {path.resolve() for path in files["clean"]} == {path.resolve() for path in files["degraded"]}
+    if same:
+        raise UserError(
+            "The clean and the degraded photos are the same.",
+            "What the lens does is learned from how the two differ.",
+            "Choose sharp photos for one and blurred ones for the other.",
+        )
+    channels: dict[str, int] = {}
+    for name, smallest in (("clean", smallest_clean), ("degraded", smallest_degraded)):
+        channels[name] = _check_side(name, files[name], smallest)
+    if channels["clean"] != channels["degraded"]:
+        words = {1: "grey", 3: "in colour"}
+        raise UserError(
+            f"The clean photos are {words[channels['clean']]}, the degraded ones {words[channels['degraded']]}.",
+            "Their patches could not be compared.",
+            "Choose both grey, or both in colour.",
+        )
+
+
+def _check_side(name: str, files: Sequence[Path], smallest: int) -> int:
+    """The channels of the photos of one side, after its checks."""
+    headers: dict[Path, PhotoHeader] = {}
+    reasons: list[PhotoSkipped] = []
+    for path in files:
+        try:
+            headers[path] = read_header(path)
+        except UserError as error:
+            reasons.append(PhotoSkipped(str(path), error.why or str(error)))
+    if not headers:
+        raise _nothing_left(reasons)
+    channels = _common_channels(headers)
+    largest = max(headers.values(), key=lambda header: min(header.width, header.height))
+    if min(largest.width, largest.height) < smallest:
+        raise UserError(
+            f"All {name} photos are smaller than a patch.",
+            f"A patch is {smallest} x {smallest} pixels; the largest photo is {largest.width} x {largest.height}.",
+            "Choose larger photos, or a smaller patch or kernel in the settings.",
+        )
+    return channels
+
+
+def _usable_header(path: Path, patch_size: int) -> PhotoHeader:
+    """The header of a photo that is large enough."""
+    header = read_header(path)
+    if min(header.width, header.height) < patch_size:
+        raise UserError(
+            f"{path} cannot be used.",
+            f"It is {header.width} x {header.height} pixels, smaller than a patch of {patch_size} x {patch_size}.",
+        )
+    return header
+
+
+def _common_channels(headers: dict[Path, PhotoHeader]) -> int:
+    """1 or 3, where all photos agree."""
+    grey = [path for path, header in headers.items() if header.channels == 1]
+    colour = [path for path, header in headers.items() if header.channels == 3]
+    if grey and colour:
+        fewer, word, many = (grey, "grey", len(colour)) if len(grey) <= len(colour) else (colour, "colour", len(grey))
+        names = ", ".join(str(path) for path in fewer[:NAMED]) + (", …" if len(fewer) > NAMED else "")
+        raise UserError(
+            "Grey and colour photos are mixed.",
+            f"Beside {many} others, these are {word}: {names}.",
+            "Take them out, or convert them.",
+        )
+    return 1 if grey else 3
+
+
+def _nothing_left(skipped: Sequence[PhotoSkipped]) -> UserError:
+    """Not one photo could be used: the first reasons."""
+    reasons = " ".join(f"{Path(one.path).name}: {one.reason}" for one in skipped[:NAMED])
+    return UserError("No photo could be used.", reasons, "Choose other photos.")
+
+
+def _shares(wanted: Sequence[int], budget: int) -> list[int]:
+    """Equal shares of a budget; what the ones who want less leave over is shared by the others."""
+    shares = [0] * len(wanted)
+    order = sorted(range(len(wanted)), key=lambda index: wanted[index])
+    for position, index in enumerate(order):
+        shares[index] = min(wanted[index], budget // (len(order) - position))
+        budget -= shares[index]
+    return shares
+
+
+def _crop(size: tuple[int, ...], share: int, patch_size: int, random: np.random.Generator) -> tuple[int, int, int, int]:
+    """(row, col, height, width) of a random rectangle of at most `share` pixels, shaped like the photo."""
+    full_height, full_width = size
+    if full_height * full_width <= share:
+        return 0, 0, full_height, full_width
+    scale = (share / (full_height * full_width)) ** 0.5
+    height = min(max(int(full_height * scale), patch_size), share // patch_size)
+    width = min(share // height, full_width)
+    row = int(random.integers(full_height - height + 1))
+    col = int(random.integers(full_width - width + 1))
+    return row, col, height, width
+
+
+def _planes(pixels: NDArray[np.float32], channels: int, exact: bool) -> NDArray[Any]:
+    """Channels x H x W of a photo's pixels: bytes where those are exact, else float32."""
+    if pixels.shape[2] != channels:
+        luma: NDArray[Any] = pixels @ np.array(LUMA, dtype=np.float32)
+        return luma[None]
+    planes = np.moveaxis(pixels, 2, 0)
+    return np.rint(planes * np.float32(255)).astype(np.uint8) if exact else planes
+
+
+def _mostly_clipped(values: Tensor) -> Tensor:
+    """Which of count x C x size x size values have more than half at 0 or at the maximum."""
+    array = values.numpy()  # numpy compares bytes twenty times as fast as torch does
+    clipped = torch.from_numpy((array == 0) | (array >= (255 if array.dtype == np.uint8 else WHITE)))
+    return clipped.view(torch.uint8).flatten(1).sum(dim=1, dtype=torch.int32) > values[0].numel() // 2
+
+
+def _bands(area: _Area, fraction: float, patch_size: int) -> tuple[_Area, _Area]:
+    """A photo as two disjoint bands, the second with a `fraction` of its longer side but one patch at least."""
+    length = max(area.height, area.width)
+    held = max(round(fraction * length), patch_size)
+    if length - held < patch_size:
+        raise UserError(
+            "The one degraded photo is too small.",
+            f"It is cut in two, and each part must hold a patch of {patch_size} x {patch_size} pixels.",
+            "Add photos.",
+        )
+    if area.height >= area.width:
+        return area.part(0, 0, length - held, area.width), area.part(length - held, 0, held, area.width)
+    return area.part(0, 0, area.height, length - held), area.part(0, length - held, area.height, held)

@@ -1,0 +1,229 @@
+"""The whole way: photos, step 1, step 2, and the files of the project."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+import ddm_gui
+from ddm_gui.engine import history
+from ddm_gui.engine.demo import DemoSet, build
+from ddm_gui.engine.devices import choose_device
+from ddm_gui.engine.errors import UserError
+from ddm_gui.engine.events import CheckpointSaved, Estimate, Event, KernelSnapshot, Note, Result, Stage
+from ddm_gui.engine.files import previous
+from ddm_gui.engine.flow import FlowModel, train_flow
+from ddm_gui.engine.matching import Match, learn_kernels, seconds_per_update
+from ddm_gui.engine.patches import PatchPool, check_sources
+from ddm_gui.engine.photo import find_photos
+from ddm_gui.engine.project import Project, StageState, checkpoint_notes
+from ddm_gui.engine.psf import PsfGrid
+from ddm_gui.engine.restore.photos import restore_photos
+from ddm_gui.engine.scores import kernel_ncc, kernel_psnr, score_folders
+from ddm_gui.engine.settings import Settings
+from ddm_gui.engine.spectrum import WINDOW
+from ddm_gui.engine.whitening import MARGIN
+
+
+@dataclass(frozen=True, eq=False)
+class Learned:
+    """What steps 1 and 2 gave: the PSF as saved, the kernels they started from, the IKL, and the seconds of all
+    sessions."""
+
+    psf: PsfGrid
+    start: NDArray[np.float32]
+    ikl: float
+    seconds: float
+
+
+def learn(
+    project: Project, only: Stage | None = None, again: bool = False, truth: Path | None = None
+) -> Generator[Event, None, Learned | None]:
+    """Steps 1 and 2 of a project, or one of them; what is there already is used, what was stopped goes on.
+
+    `again` throws step 2's result away first. With a true PSF the closing Result holds the kernel's scores. Returns
+    None after step 1 alone. Closing the generator keeps a checkpoint.
+
+    Raises:
+        UserError: what a person can mend: the folders, a stale step 1 with `only=Stage.KERNELS`, a full disk.
+    """
+    learned = yield from _learn(project, only, again)
+    if learned is not None:
+        yield _result(learned, PsfGrid.load(truth) if truth is not None else None)
+    return learned
+
+
+def demo(directory: Path, settings: Settings) -> Generator[Event, None, Learned]:
+    """Builds the demo's photos in `directory`, learns their blur, restores them, and compares with the truth."""
+    yield Note("Making the demo's photos.")
+    photos = build(directory, settings.seed)
+    project = Project(directory / "project", (photos.clean,), (photos.degraded,), settings)
+    learned = yield from _learn(project, None, False)
+    if learned is None:
+        raise AssertionError("both steps were asked for")
+    yield from _compare(photos, project, learned)
+    return learned
+
+
+def _learn(project: Project, only: Stage | None, again: bool) -> Generator[Event, None, Learned | None]:
+    """The two steps and their files, without the closing Result."""
+    settings = project.settings
+    if (settings.rows, settings.cols) != (1, 1):
+        raise UserError(
+            f"A grid of {settings.rows} x {settings.cols} kernels cannot be learned yet.",
+            "This version learns one kernel for the whole photo.",
+            "Set rows and cols to 1.",
+        )
+    seen = settings.patch_size + MARGIN
+    smallest_degraded, smallest_clean = max(WINDOW, seen), max(WINDOW, seen + settings.kernel_size - 1)
+    check_sources(project.clean, project.degraded, smallest_clean=smallest_clean, smallest_degraded=smallest_degraded)
+    device = choose_device(settings.device)
+    project.save()
+    yield from _discard_stale(project, only)
+    if again:
+        _discard(project.kernels_checkpoint)
+
+    degraded = yield from _load(project.degraded, smallest_degraded, settings)
+    clean = None
+    if only is not Stage.FLOW:
+        clean = yield from _load(project.clean, smallest_clean, settings)
+        if clean.channels != degraded.channels:
+            raise UserError("One folder is in colour and the other is grey.", "", "Choose folders of the same kind.")
+    yield Estimate(_seconds_needed(project, degraded.channels, device, only))
+
+    fingerprint = project.fingerprint(Stage.FLOW)
+    flow = yield from train_flow(degraded, settings, device, project.flow_checkpoint, fingerprint)
+    if clean is None:
+        return None
+    match = yield from _match(project, flow, clean, degraded.depth, device)
+    psf = PsfGrid(match.kernels, match.noise_sigma, "display", _provenance(project, flow, match))
+    psf.save(project.psf)
+    notes = [checkpoint_notes(project.checkpoint(stage)) or {} for stage in (Stage.FLOW, Stage.KERNELS)]
+    return Learned(psf, match.start, match.ikl, sum(note["seconds"] for note in notes))
+
+
+def _match(
+    project: Project, flow: FlowModel, clean: PatchPool, depth: int, device: torch.device
+) -> Generator[Event, None, Match]:
+    """Step 2, its snapshots written to the project's history at each checkpoint."""
+    fingerprint = project.fingerprint(Stage.KERNELS)
+    run = learn_kernels(flow, clean, depth, project.settings, device, project.kernels_checkpoint, fingerprint)
+    snapshots = history.read(project.history)
+    try:
+        while True:
+            event = next(run)
+            if isinstance(event, KernelSnapshot):
+                snapshots = snapshots.until(event.images_seen - 1).with_snapshot(event)
+            if isinstance(event, CheckpointSaved):
+                snapshots.write(project.history)
+            yield event
+    except StopIteration as done:
+        match: Match = done.value
+        return match
+    except GeneratorExit:
+        run.close()
+        snapshots.write(project.history)
+        raise
+
+
+def _load(sources: tuple[Path, ...], smallest: int, settings: Settings) -> Generator[Event, None, PatchPool]:
+    """A folder as a pool of patches."""
+    return (
+        yield from PatchPool.load(
+            find_photos(sources),
+            patch_size=smallest,
+            channels=None,
+            memory_budget_gb=settings.memory_budget,
+            seed=settings.seed,
+        )
+    )
+
+
+def _discard_stale(project: Project, only: Stage | None) -> Generator[Event, None, None]:
+    """What was computed from other photos or settings is never silently reused: it is said, and computed again."""
+    states = project.stage_states()
+    if only is Stage.KERNELS and states[Stage.FLOW] is not StageState.DONE:
+        changed = ", ".join(project.changes_since(Stage.FLOW))
+        raise UserError(
+            "Step 2 cannot run alone.",
+            f"Step 1 was made with another: {changed}." if changed else "Step 1 is not finished.",
+            "Run step 1 first, or both.",
+        )
+    for number, stage in enumerate((Stage.FLOW, Stage.KERNELS), start=1):
+        if states[stage] is StageState.STALE:
+            changed = ", ".join(project.changes_since(stage))
+            yield Note(f"Step {number} is computed again: it was made with another {changed}.")
+            _discard(project.checkpoint(stage))
+
+
+def _discard(checkpoint: Path) -> None:
+    """Removes a checkpoint and the one before it."""
+    for path in (checkpoint, previous(checkpoint)):
+        path.unlink(missing_ok=True)
+
+
+def _seconds_needed(project: Project, channels: int, device: torch.device, only: Stage | None) -> float:
+    """How long what is left to do takes, from the time of a few updates now."""
+    flow, kernels = seconds_per_update(channels, project.settings, device)
+    settings, states = project.settings, project.stage_states()
+    seconds = 0.0
+    if only is not Stage.KERNELS and states[Stage.FLOW] is not StageState.DONE:
+        seconds += flow * settings.images_flow / settings.batch_size
+    if only is not Stage.FLOW and states[Stage.KERNELS] is not StageState.DONE:
+        seconds += kernels * settings.images_kernel / settings.batch_size
+    return seconds
+
+
+def _provenance(project: Project, flow: FlowModel, match: Match) -> Mapping[str, Any]:
+    """Where a PSF comes from, as it is saved with it."""
+    return {
+        "program": {"name": "ddm_gui", "version": ddm_gui.__version__, "torch": torch.__version__},
+        "settings": asdict(project.settings),
+        "sources": {
+            "clean": [str(path) for path in project.clean],
+            "degraded": [str(path) for path in project.degraded],
+        },
+        "ikl": match.ikl,
+        "ikl_floor": flow.floor,
+    }
+
+
+def _result(learned: Learned, truth: PsfGrid | None, **photos: float) -> Result:
+    """The closing event, with the kernel's scores where the truth is known."""
+    scores = {}
+    if truth is not None:
+        scores = {
+            "ncc_start": kernel_ncc(learned.start, truth.kernels),
+            "ncc": kernel_ncc(learned.psf.kernels, truth.kernels),
+            "kernel_psnr": kernel_psnr(learned.psf.kernels, truth.kernels),
+        }
+    return Result(noise_sigma=learned.psf.noise_sigma, ikl=learned.ikl, seconds=learned.seconds, **scores, **photos)
+
+
+def _compare(photos: DemoSet, project: Project, learned: Learned) -> Generator[Event, None, None]:
+    """Restores the demo's degraded photos with the learned and with the true kernel, and says what each is worth."""
+    truth = PsfGrid.load(photos.truth)
+    inputs = find_photos((photos.degraded,))
+    border = truth.size
+    by_truth = project.root / "restored with the true kernel"
+    yield from restore_photos(inputs, project.restored, learned.psf)
+    for _ in restore_photos(inputs, by_truth, truth):
+        pass  # the same photos again: nothing new to report
+    before = score_folders(photos.degraded, photos.sharp, border)
+    after = score_folders(project.restored, photos.sharp, border)
+    best = score_folders(by_truth, photos.sharp, border)
+    yield _result(
+        learned,
+        truth,
+        psnr_before=before.psnr_mean,
+        psnr_after=after.psnr_mean,
+        psnr_true_kernel=best.psnr_mean,
+        ssim_before=before.ssim_mean,
+        ssim_after=after.ssim_mean,
+    )

@@ -1,0 +1,76 @@
+"""Camera RAW files, developed by LibRaw: the camera's white balance, no brightening, sRGB, 16 bits."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import Any
+
+import rawpy
+from numpy.typing import NDArray
+from PIL import Image
+from PIL.JpegImagePlugin import JpegImageFile
+
+# What a flip of LibRaw (bit 0: mirrored left-right, bit 1: top-bottom, bit 2: transposed first) is called in EXIF.
+EXIF_OF_FLIP = {0: 1, 1: 2, 3: 3, 2: 4, 4: 5, 6: 6, 7: 7, 5: 8}
+
+
+def layout(path: Path) -> tuple[int, int, int]:
+    """Width, height and channels (1 or 3) as developed: LibRaw stretches pixels that are not square.
+
+    Raises:
+        rawpy.LibRawError, OSError: it is damaged or of an unknown camera.
+    """
+    with rawpy.imread(str(path)) as raw:
+        sizes = raw.sizes
+        aspect = sizes.pixel_aspect
+        width = int(sizes.iwidth * aspect + 0.5) if aspect > 1.0 else sizes.iwidth
+        height = int(sizes.iheight / aspect + 0.5) if aspect < 1.0 else sizes.iheight
+        return width, height, _channels(raw)
+
+
+def decode(path: Path) -> tuple[NDArray[Any], int]:
+    """Pixels (H x W x 1 or 3, uint16) in sensor orientation, and the EXIF orientation.
+
+    Raises:
+        rawpy.LibRawError, OSError: it is damaged or of an unknown camera.
+    """
+    with rawpy.imread(str(path)) as raw:
+        orientation = EXIF_OF_FLIP[raw.sizes.flip & 7]
+        channels = _channels(raw)
+        return _developed(raw, output_bps=16)[..., :channels], orientation
+
+
+def preview(path: Path) -> tuple[Image.Image, int]:
+    """The embedded preview, or else the development at half size; and the EXIF orientation of either.
+
+    Raises:
+        rawpy.LibRawError, OSError: it is damaged or of an unknown camera.
+    """
+    with rawpy.imread(str(path)) as raw:
+        orientation = EXIF_OF_FLIP[raw.sizes.flip & 7]
+        try:
+            embedded = raw.extract_thumb()
+        except (rawpy.LibRawNoThumbnailError, rawpy.LibRawUnsupportedThumbnailError):
+            return Image.fromarray(_developed(raw, half_size=True, output_bps=8).squeeze()), orientation
+        if isinstance(embedded.data, bytes):
+            with JpegImageFile(io.BytesIO(embedded.data)) as image:
+                return image.convert("RGB"), orientation
+        return Image.fromarray(embedded.data), orientation
+
+
+def _channels(raw: Any) -> int:
+    return 1 if raw.num_colors == 1 else 3
+
+
+def _developed(raw: Any, **options: Any) -> NDArray[Any]:
+    """LibRaw's development, H x W x channels, in sensor orientation (`user_flip` 0)."""
+    pixels: NDArray[Any] = raw.postprocess(
+        use_camera_wb=True,
+        no_auto_bright=True,
+        adjust_maximum_thr=0.0,  # white is the camera's white, not the brightest value of this photo
+        user_flip=0,
+        gamma=(2.4, 12.92),  # sRGB (IEC 61966-2-1)
+        **options,
+    )
+    return pixels.reshape(*pixels.shape[:2], -1)

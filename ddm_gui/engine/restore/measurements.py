@@ -1,0 +1,176 @@
+"""What Wiener restoration has to know of a photo, measured in the photo itself: its noise and its power spectrum.
+
+Both measurements know the blur: what a kernel lets through is signal, what it cannot let through is noise.
+One channel at a time, in [0, 1]. Frequencies are in cycles per pixel.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import fft
+from scipy.ndimage import convolve1d, gaussian_filter
+
+Array = NDArray[np.float64]
+Pixels = NDArray[np.floating[Any]]
+
+GRID = 256  # samples of the frequency plane, both ways, on which photos are measured
+BLOCK = 16  # px: the patches that are ranked by how flat they are
+FLATTEST = 0.15  # share of the patches in which noise is measured
+NATURAL_SLOPE = -2.2  # of log power over log frequency: natural photos (Field 1987; Ruderman 1994)
+SLOWEST = 2.5  # periods per block below which the Hann window leaks
+
+
+def transfer(kernel: Pixels, height: int, width: int) -> NDArray[np.complex128]:
+    """H on the full frequency plane height x width, the kernel's origin k//2 at pixel (0, 0)."""
+    size = kernel.shape[-1]
+    placed = np.zeros((height, width))
+    placed[:size, :size] = kernel
+    result: NDArray[np.complex128] = fft.fft2(np.roll(placed, (-(size // 2), -(size // 2)), axis=(0, 1)))
+    return result
+
+
+@dataclass(frozen=True)
+class SignalSpectrum:
+    """The power spectrum of a sharp photo: S = exp(a + b log f + c2 cos 2u + s2 sin 2u + c4 cos 4u + s4 sin 4u).
+
+    f is the radius and u the angle of the frequency; white noise of variance v has S = v. Six numbers are enough to
+    hold a photo's contrast, sharpness and main directions, and few enough to be read from a blurred, noisy photo.
+    """
+
+    coefficients: tuple[float, ...]
+
+    def on(self, height: int, width: int) -> Array:
+        """S on the full frequency plane, height x width."""
+        power: Array = np.exp(_basis(height, width) @ np.array(self.coefficients))
+        return power
+
+
+def measured_spectrum(pixels: Pixels, kernel: Pixels, noise_sigma: float) -> SignalSpectrum:
+    """The spectrum S that makes |H|^2 S + noise_sigma^2 the likeliest mean of the photo's periodogram.
+
+    Whittle's likelihood (sum of log M + P / M over frequencies, M the model and P the periodogram) is maximised by
+    Fisher scoring. It weighs each frequency by how much of it is signal, so nothing has to be cut off by hand. A weak
+    prior holds the coefficients of photos that are too small to tell at those of a natural photo.
+
+    Args:
+        pixels: H x W, one channel in [0, 1].
+        kernel: k x k, the blur of this channel.
+        noise_sigma: in the range of 1, > 0.
+    """
+    observed = _periodogram(pixels)
+    basis = _basis(GRID, GRID)
+    radius = np.exp(basis[..., 1])
+    known = (radius > SLOWEST / min(GRID, *pixels.shape)) & (radius < 0.5)
+    prior = np.array([0.0, NATURAL_SLOPE, 0.0, 0.0, 0.0, 0.0])
+    passed = np.abs(transfer(kernel, GRID, GRID)) ** 2
+    floor = noise_sigma**2
+    variance = max(float(np.var(pixels)) - floor, 1e-8)
+    prior[0] = np.log(variance / np.mean(np.exp(basis @ prior)))
+    if not known.any():
+        return SignalSpectrum(tuple(prior))
+    matrix, power, gain = basis[known], observed[known], passed[known]
+    # Blocks and a window make neighbouring values alike, so each counts less than one; a photo has few directions.
+    stiffness = np.diag([0.1, 10.0, 30.0, 30.0, 30.0, 30.0])
+    found = prior.copy()
+    for _ in range(25):
+        model = gain * np.exp(matrix @ found) + floor
+        share = 1.0 - floor / model
+        ascent = matrix.T @ (share * (power / model - 1.0)) - stiffness @ (found - prior)
+        curvature = (matrix * (share**2)[:, None]).T @ matrix + stiffness
+        step = np.linalg.solve(curvature, ascent)
+        found = found + step / max(1.0, np.abs(step).max())  # exp() is steep: no more than one unit at a time
+        if np.abs(step).max() < 1e-4:
+            break
+    return SignalSpectrum(tuple(found))
+
+
+def measured_noise(pixels: Pixels, kernel: Pixels) -> float:
+    """Standard deviation of the white noise in one channel, H x W in [0, 1], after a known blur k x k.
+
+    The median absolute value of the finest diagonal detail (Donoho 1994; the mask of Immerkaer 1996), taken in the
+    flattest patches, which are chosen by a coarser scale so that the choice favours no noise. Some of that detail is
+    signal which the blur let through. How much follows from the same patches one scale coarser: the kernel and the
+    1/f^2 spectrum of photos say in which proportion a signal appears at the two scales, and noise appears in another.
+    """
+    values = pixels.astype(np.float64)
+    masks = (np.array([1.0, -2.0, 1.0]) / 6**0.5, np.array([1.0, 0.0, -2.0, 0.0, 1.0]) / 6**0.5)
+    smoothed = (None, np.array([1.0, 4.0, 6.0, 4.0, 1.0]) / 16)
+    flat = _flattest(values)
+    spectrum = np.exp(_basis(GRID, GRID)[..., 1] * -2.0) * np.abs(transfer(kernel, GRID, GRID)) ** 2
+    found, of_signal, of_noise = [], [], []
+    for mask, low in zip(masks, smoothed, strict=True):
+        detail = _separable(_separable(values, low), mask)
+        found.append((np.median(np.abs(detail[flat])) / 0.6745) ** 2)
+        response = np.abs(fft.fft2(_separable(_separable(_point(), low), mask))) ** 2
+        of_signal.append(float(np.mean(response * spectrum)))
+        of_noise.append(float(np.mean(response)))
+    both = of_noise[0] * of_signal[1] - of_signal[0] * of_noise[1]
+    variance = (found[0] * of_signal[1] - of_signal[0] * found[1]) / both
+    return float(np.sqrt(max(variance, 0.0)))
+
+
+def _separable(values: Array, taps: Array | None) -> Array:
+    if taps is None:
+        return values
+    result: Array = convolve1d(convolve1d(values, taps, axis=0, mode="mirror"), taps, axis=1, mode="mirror")
+    return result
+
+
+def _point() -> Array:
+    point = np.zeros((GRID, GRID))
+    point[GRID // 2, GRID // 2] = 1.0
+    return point
+
+
+def _flattest(values: Array) -> NDArray[np.bool_]:
+    """H x W: the pixels of the patches with the least coarse gradient, less clipped patches where others are left."""
+    smooth = gaussian_filter(values, 2.0, mode="nearest")
+    slope = np.zeros_like(values)
+    for axis in (0, 1):
+        slope += convolve1d(smooth, np.array([0.5, 0.0, -0.5]), axis=axis, mode="nearest") ** 2
+    clipped = ((values <= 0.0) | (values >= 1.0)).astype(np.float64)
+    rows, cols = (np.arange(0, length, BLOCK) for length in values.shape)
+    area = _block_sums(np.ones_like(values), rows, cols)
+    roughness = _block_sums(slope, rows, cols) / area
+    # Noise cut off at black or white looks smaller than it is. The last resort is all of them.
+    roughness[_block_sums(clipped, rows, cols) / area > 0.02] += 1e3
+    chosen = roughness <= np.quantile(roughness, FLATTEST)
+    return np.repeat(np.repeat(chosen, BLOCK, axis=0), BLOCK, axis=1)[: values.shape[0], : values.shape[1]]
+
+
+def _block_sums(values: Array, rows: NDArray[np.int64], cols: NDArray[np.int64]) -> Array:
+    result: Array = np.add.reduceat(np.add.reduceat(values, rows, axis=0), cols, axis=1)
+    return result
+
+
+def _basis(height: int, width: int) -> Array:
+    """height x width x 6: the functions whose weighted sum is log S; the zero frequency is given half a step."""
+    row, col = fft.fftfreq(height)[:, None], fft.fftfreq(width)[None, :]
+    radius = np.maximum(np.hypot(row, col), 0.5 / max(height, width))
+    angle = np.arctan2(row, col)
+    waves = [part(order * angle) for order in (2, 4) for part in (np.cos, np.sin)]
+    return np.stack([np.ones_like(radius), np.log(radius), *waves], axis=-1)
+
+
+def _periodogram(pixels: Pixels) -> Array:
+    """GRID x GRID: mean power of Hann-windowed blocks, their mean taken off; white noise of variance v gives v."""
+    height, width = (min(GRID, length) for length in pixels.shape)
+    window = np.outer(np.hanning(height + 2)[1:-1], np.hanning(width + 2)[1:-1])
+    total = np.zeros((GRID, GRID))
+    starts = [(row, col) for row in _starts(pixels.shape[0], height) for col in _starts(pixels.shape[1], width)]
+    for row, col in starts:
+        block = pixels[row : row + height, col : col + width].astype(np.float64)
+        level = (block * window).sum() / window.sum()
+        total += np.abs(fft.fft2((block - level) * window, s=(GRID, GRID))) ** 2
+    result: Array = total / (len(starts) * (window**2).sum())
+    return result
+
+
+def _starts(length: int, block: int) -> list[int]:
+    """Evenly spaced blocks that cover a length, overlapping by half, but no more than eight: they are enough."""
+    count = min(8, 1 + int(np.ceil((length - block) / (block / 2))))
+    return [int(place) for place in np.linspace(0, length - block, count).round()]

@@ -1,0 +1,115 @@
+"""Step 3 for many photos: one restored file for each, and a report of what was left out."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ddm_gui.engine.errors import UserError
+from ddm_gui.engine.events import Event, PhotoRestored, PhotoSkipped
+from ddm_gui.engine.photo import Photo, find_photos, read, suffix_for, write
+from ddm_gui.engine.psf import PsfGrid
+from ddm_gui.engine.restore.wiener import check_fits, restore_photo
+
+
+@dataclass(frozen=True)
+class RestoreReport:
+    """What came of a run: the files that were written, and each photo left out with its reason."""
+
+    written: tuple[Path, ...]
+    skipped: tuple[tuple[Path, str], ...]
+
+
+def restore_photos(
+    inputs: Sequence[Path], output: Path, psf: PsfGrid, file_format: str = "same", quality: int = 95
+) -> Generator[Event, None, RestoreReport]:
+    """Restores photos (files, or folders of them) into a folder, one file for each and nothing else.
+
+    A file keeps the photo's stem; where two photos would get the same name, the second becomes `name_2`. Each file is
+    complete or not there, so the run may be closed at any event. A file of an earlier run is replaced.
+
+    Args:
+        inputs: photos and folders of photos.
+        output: the folder, made if needed.
+        psf: as `restore_photo` takes it.
+        file_format: 'same' (PNG for PNG, JPEG for JPEG, TIFF for TIFF and RAW), 'png', 'tiff', 'tiff16' or 'jpeg'.
+        quality: of JPEG files, to 100.
+
+    Yields:
+        PhotoRestored or PhotoSkipped for each photo, after its file is complete.
+
+    Raises:
+        UserError: before anything is written: there is no photo, a file would take an original's place, the folder
+            cannot be written, or the PSF is not one for this restorer.
+    """
+    check_fits(psf)
+    sources = find_photos(inputs)
+    targets = _targets(sources, output, file_format)
+    _refuse_originals(sources, targets)
+    _make_writable(output)
+    written: list[Path] = []
+    skipped: list[tuple[Path, str]] = []
+    for done, (source, target) in enumerate(zip(sources, targets, strict=True), start=1):
+        try:
+            photo = read(source)
+            restored = restore_photo(photo, psf)
+            _refuse_ruined(photo, restored)
+            write(restored, target, file_format, quality)
+        except UserError as error:
+            skipped.append((source, str(error)))
+            yield PhotoSkipped(str(source), str(error))
+        else:
+            written.append(target)
+            yield PhotoRestored(str(source), str(target), done, len(sources))
+    return RestoreReport(tuple(written), tuple(skipped))
+
+
+def _targets(sources: Sequence[Path], output: Path, file_format: str) -> list[Path]:
+    """One path for each photo, no two alike, even on a disk that does not tell upper from lower case."""
+    wanted = [source.stem + suffix_for(source, file_format) for source in sources]
+    kept_free = {name.casefold() for name in wanted}
+    used: set[str] = set()
+    targets = []
+    for source, name in zip(sources, wanted, strict=True):
+        number = 1
+        while name.casefold() in used or (number > 1 and name.casefold() in kept_free):
+            number += 1
+            name = f"{source.stem}_{number}{suffix_for(source, file_format)}"
+        used.add(name.casefold())
+        targets.append(output / name)
+    return targets
+
+
+def _refuse_originals(sources: Sequence[Path], targets: Sequence[Path]) -> None:
+    """A file that lies beside a photo to be restored is somebody's original, chosen or not."""
+    folders = {source.resolve().parent for source in sources}
+    originals = {source.resolve() for source in sources}
+    for target in targets:
+        place = target.resolve()
+        if place in originals or (place.exists() and place.parent in folders):
+            raise UserError(
+                f"{target} is there already, among the photos to be restored.",
+                "An original is never overwritten.",
+                "Choose another output folder.",
+            )
+
+
+def _make_writable(output: Path) -> None:
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=output):
+            pass
+    except OSError as error:
+        raise UserError(f"{output} cannot be written to.", f"{error}.", "Choose another output folder.") from error
+
+
+def _refuse_ruined(photo: Photo, restored: Photo) -> None:
+    """No file for a picture that cannot be right: better none than one that looks like a result."""
+    if not np.isfinite(restored.pixels).all():
+        raise UserError("The restored photo holds values that are no numbers.", "The kernel does not fit this photo.")
+    if np.ptp(restored.pixels) == 0.0 and np.ptp(photo.pixels) > 0.0:
+        raise UserError("The restored photo is one even area.", "The kernel does not fit this photo.")

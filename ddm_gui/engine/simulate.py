@@ -1,0 +1,186 @@
+"""Known kernels, lenses and pictures: for the demo, the tests and the benchmark, where the truth must be known.
+
+Kernels follow the conventions of `psf`. Angles are in radians, 0 to the right, pi/2 downwards.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import fft
+from scipy.ndimage import gaussian_filter
+
+from ddm_gui.engine.degradation import blur_same
+
+Array = NDArray[np.float64]
+OVERSAMPLING = 7  # odd, so that a sample lies on each pixel's centre
+WAVELENGTHS = (610.0, 540.0, 465.0)  # nm, the middle of what R, G and B let through
+ORANGE_BLUE = np.array([1.0, 0.1, -1.0])
+GREEN_MAGENTA = np.array([-0.5, 1.0, -0.5])
+BAND = (-30.0, -15.0, 0.0, 15.0, 30.0)  # nm around the middle: a colour filter is no laser, so rings wash out
+
+
+def gaussian(k: int, sigma_row: float, sigma_col: float | None = None, angle: float = 0.0) -> NDArray[np.float32]:
+    """A Gaussian k x k, integrated over pixels, of widths (px) along rows and columns, then turned by `angle`."""
+    across = sigma_row if sigma_col is None else sigma_col
+
+    def density(rows: Array, cols: Array) -> Array:
+        along_col = np.cos(angle) * cols + np.sin(angle) * rows
+        along_row = np.cos(angle) * rows - np.sin(angle) * cols
+        value: Array = np.exp(-0.5 * ((along_row / sigma_row) ** 2 + (along_col / across) ** 2))
+        return value
+
+    return _integrated(k, density)
+
+
+def disc(k: int, radius: float) -> NDArray[np.float32]:
+    """Plain defocus: a disc of `radius` px on k x k, each pixel weighted by the share of it that is covered."""
+    return _integrated(k, lambda rows, cols: (rows**2 + cols**2 <= radius**2).astype(np.float64))
+
+
+@dataclass(frozen=True)
+class Lens:
+    """A lens by its aberrations, in waves rms of green light (Zernike polynomials in Noll's normalisation).
+
+    `diffraction` is wavelength times f-number, in px of green light: 0.5 to 1.5 for a camera. `angle` is where the
+    tail of positive coma points; everything that has a direction turns with it. `lateral` is how far R lies from B,
+    in px, along `angle`; `axial` the defocus in waves that R has more, and B less, than G. `softness` is the
+    sigma in px of a Gaussian that stands for the low-pass filter on the sensor and for the mixing of colours after it.
+    """
+
+    defocus: float = 0.0
+    astigmatism: float = 0.0
+    coma: float = 0.0
+    trefoil: float = 0.0
+    angle: float = 0.0
+    lateral: float = 0.0
+    axial: float = 0.0
+    diffraction: float = 1.0
+    softness: float = 0.0
+
+    def kernels(self, k: int) -> NDArray[np.float32]:
+        """3 x k x k: the picture of a white point, R, G, B, their common centroid at k//2, each summing to one.
+
+        Scalar diffraction, PSF = |FFT(pupil exp(2 pi i W))|^2 (Goodman, Introduction to Fourier Optics, 6.4),
+        averaged over each colour's band and integrated over the pixels.
+        """
+        shift = np.zeros(2)
+        for _ in range(3):  # what lies outside k x k is cut off, which moves the centroid a little
+            point = np.stack([self._picture(k, colour, shift) for colour in range(3)])
+            total = point.sum(axis=0)
+            middle = np.array([(total * index).sum() / total.sum() for index in np.indices((k, k))])
+            shift = shift + k // 2 - middle
+        return point.astype(np.float32)
+
+    def _picture(self, k: int, colour: int, shift: Array) -> Array:
+        """k x k of one colour, moved by `shift` (row, col) px beside its own lateral shift."""
+        middle = WAVELENGTHS[colour]
+        # Refraction changes faster towards the blue, so G does not lie halfway between R and B.
+        place = (middle - WAVELENGTHS[1]) / (WAVELENGTHS[0] - WAVELENGTHS[2])
+        along = np.array([np.sin(self.angle), np.cos(self.angle)])
+        moved = shift + self.lateral * place * along
+        defocus = self.defocus + 2.0 * self.axial * place
+        fine = np.mean([self._intensity(k, middle + off, defocus, moved) for off in BAND], axis=0)
+        if self.softness > 0.0:
+            fine = gaussian_filter(fine, self.softness * OVERSAMPLING, mode="constant")
+        picture = fine.reshape(k, OVERSAMPLING, k, OVERSAMPLING).sum(axis=(1, 3))
+        result: Array = picture / picture.sum()
+        return result
+
+    def _intensity(self, k: int, wavelength: float, defocus: float, shift: Array) -> Array:
+        """|FFT(pupil)|^2 of one wavelength on (k OVERSAMPLING)^2 samples, pixel k//2 in the middle."""
+        side = 2 * k * OVERSAMPLING  # twice the field, so that light that leaves it does not come back
+        scale = wavelength / WAVELENGTHS[1]
+        radius = side / (OVERSAMPLING * self.diffraction * scale) / 2  # of the pupil, in samples
+        half = int(np.ceil(radius)) + 1
+        row, col = np.meshgrid(np.arange(-half, half + 1), np.arange(-half, half + 1), indexing="ij")
+        rho = np.hypot(row, col) / radius
+        theta = np.arctan2(row, col) - self.angle
+        waves = (
+            defocus * np.sqrt(3) * (2 * rho**2 - 1)
+            + self.astigmatism * np.sqrt(6) * rho**2 * np.cos(2 * theta)
+            + self.coma * np.sqrt(8) * (3 * rho**3 - 2 * rho) * np.cos(theta)
+            + self.trefoil * np.sqrt(8) * rho**3 * np.cos(3 * theta)
+        ) / scale
+        tilt = (shift[0] * row + shift[1] * col) * OVERSAMPLING / side
+        pupil = np.zeros((side, side), dtype=np.complex128)
+        opening = np.clip((1.0 - rho) * radius + 0.5, 0.0, 1.0)  # a soft edge, one sample wide
+        pupil[row % side, col % side] = opening * np.exp(2j * np.pi * (waves + tilt))
+        field = fft.fftshift(np.abs(fft.fft2(pupil)) ** 2)
+        first = side // 2 - (k // 2) * OVERSAMPLING - OVERSAMPLING // 2
+        shown: Array = field[first : first + k * OVERSAMPLING, first : first + k * OVERSAMPLING]
+        return shown
+
+
+def _integrated(k: int, density: Callable[[Array, Array], Array]) -> NDArray[np.float32]:
+    """A density around the middle of pixel k//2, integrated over the pixels of k x k; sums to one."""
+    places = (np.arange(k * OVERSAMPLING) + 0.5) / OVERSAMPLING - 0.5 - k // 2
+    fine = density(*np.meshgrid(places, places, indexing="ij"))
+    picture = fine.reshape(k, OVERSAMPLING, k, OVERSAMPLING).sum(axis=(1, 3))
+    result: NDArray[np.float32] = (picture / picture.sum()).astype(np.float32)
+    return result
+
+
+def dead_leaves(height: int, width: int, rng: np.random.Generator) -> NDArray[np.float32]:
+    """A picture H x W x 3 in [0, 1] of discs that hide one another, radii with density r^-3.
+
+    The model of Lee, Mumford and Huang (2001): edges and areas at all scales, hence the power spectrum of natural
+    photos, near 1/f^2. Each leaf has a colour, a gradient and a share of one of a few textures.
+    """
+    picture = np.full((height, width, 3), 0.5, dtype=np.float32)
+    textures = [_texture(height, width, exponent, rng) for exponent in (0.7, 1.0, 1.3)]
+    smallest, largest = 3.0, 0.3 * min(height, width)
+    extent = np.array([height, width]) + 2 * largest
+    mean_area = 2 * np.pi * np.log(largest / smallest) / (smallest**-2 - largest**-2)
+    count = int(4 * extent.prod() / mean_area)  # each place is covered four times: 2 % stay bare
+    radii = (smallest**-2 - rng.random(count) * (smallest**-2 - largest**-2)) ** -0.5
+    middles = rng.random((count, 2)) * extent - largest
+    seen = (np.abs(middles - extent / 2 + largest) < np.array([height, width]) / 2 + radii[:, None] + 2).all(axis=1)
+    for radius, middle in zip(radii[seen], middles[seen], strict=True):
+        _paint_leaf(picture, radius, middle, textures[rng.integers(len(textures))], rng)
+    return picture
+
+
+def _paint_leaf(
+    picture: NDArray[np.float32], radius: float, middle: Array, texture: Array, rng: np.random.Generator
+) -> None:
+    """Paints one leaf, its edge antialiased, over what is there."""
+    top, left = (max(int(place - radius) - 1, 0) for place in middle)
+    part = picture[top : int(middle[0] + radius) + 3, left : int(middle[1] + radius) + 3]
+    down = (np.arange(part.shape[0]) + (top - middle[0]))[:, None]
+    right = np.arange(part.shape[1]) + (left - middle[1])
+    cover = np.minimum(np.maximum(radius + 0.5 - np.sqrt(down**2 + right**2), 0.0), 1.0)
+    tint, roughness, slope = rng.standard_normal(3), 0.07 * rng.random(), 0.1 * rng.standard_normal(2) / radius
+    own = texture[top : top + part.shape[0], left : left + part.shape[1]]
+    light = (0.45 + 0.2 * tint[0] + slope[0] * down) + slope[1] * right + roughness * own
+    # Natural colours differ from grey mostly along orange - blue, less along green - magenta.
+    colour = 1.0 + 0.16 * tint[1] * ORANGE_BLUE + 0.06 * tint[2] * GREEN_MAGENTA
+    leaf = np.minimum(np.maximum(light[..., None] * colour, 0.0), 1.0)
+    part += cover[..., None] * (leaf - part)
+
+
+def _texture(height: int, width: int, exponent: float, rng: np.random.Generator) -> Array:
+    """Gaussian noise with amplitude spectrum f^-exponent, mean 0, variance 1, periodic."""
+    row, col = fft.fftfreq(height)[:, None], fft.rfftfreq(width)[None, :]
+    radius = np.hypot(row, col)
+    radius[0, 0] = np.inf
+    noise: Array = fft.irfft2(fft.rfft2(rng.standard_normal((height, width))) * radius**-exponent, s=(height, width))
+    result: Array = noise / noise.std()
+    return result
+
+
+def degrade(
+    pixels: NDArray[np.floating[Any]],
+    kernels: NDArray[np.floating[Any]],
+    noise_sigma: float,
+    generator: np.random.Generator,
+) -> NDArray[np.float32]:
+    """What a camera makes of a photo H x W x C: blurred by C' x k x k, Gaussian noise added, clipped to [0, 1]."""
+    blurred = blur_same(pixels, kernels)
+    noise = generator.standard_normal(blurred.shape, dtype=np.float32)
+    result: NDArray[np.float32] = np.clip(blurred + np.float32(noise_sigma) * noise, 0.0, 1.0)
+    return result

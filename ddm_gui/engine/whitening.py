@@ -1,0 +1,70 @@
+"""What both networks see in place of a patch y: T(y), whitened and of unit contrast.
+
+T is the same for degraded and simulated patches, so equal laws of y mean equal laws of T(y), and eq. 5 stays as it is.
+On plain pixels the kernel's gradient is the absolute error of the power spectrum: four decades of low frequency hide
+fine blur until t is near 1. Whitened, all detail above the noise weighs alike.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn.functional import conv2d
+
+SIZE = 15  # of the filter, in pixels
+WEAKEST = 0.02  # share of the noise power that is taken for signal where there is less
+DULL = 2.0  # patches of less power than this multiple of the noise's are not looked at
+SMALLEST_NOISE = 0.002  # standard deviation: half a grey level of 8 bits
+
+
+@dataclass(frozen=True, eq=False)
+class Whitening:
+    """T: a C x C x 15 x 15 filter (out, in, row, col), and the power that the noise alone has behind it."""
+
+    filter: Tensor
+    noise_power: float
+
+    @classmethod
+    def design(cls, spectrum: Tensor, noise_sigma: float) -> Whitening:
+        """From a cross-periodogram S (H x W x C x C): at each frequency the Hermitian matrix with S's eigenvectors and
+        sqrt(max(l - sigma^2, .02 sigma^2))/l for each eigenvalue l; Hann-tapered, zero mean.
+        """
+        sigma = max(noise_sigma, SMALLEST_NOISE)
+        eigenvalues, vectors = torch.linalg.eigh(spectrum)
+        eigenvalues = eigenvalues.clamp_min(1e-9)
+        gains = (eigenvalues - sigma**2).clamp_min(WEAKEST * sigma**2).sqrt() / eigenvalues
+        response = torch.einsum("hwij,hwj,hwkj->ikhw", vectors, gains.to(vectors.dtype), vectors.conj())
+        impulse = torch.fft.fftshift(torch.fft.ifft2(response).real, dim=(2, 3))
+        first = impulse.shape[-1] // 2 - SIZE // 2
+        impulse = impulse[:, :, first : first + SIZE, first : first + SIZE]
+        hann = torch.hann_window(SIZE + 2, periodic=False)[1:-1]
+        taper = hann[:, None] * hann
+        impulse = impulse * taper
+        impulse = impulse - impulse.sum(dim=(2, 3), keepdim=True) * (taper / taper.sum())
+        noise_power = float(impulse.square().sum() / impulse.shape[0]) * sigma**2
+        return cls(impulse.flip(2, 3).contiguous(), noise_power)
+
+    def apply(self, patches: Tensor) -> Tensor:
+        """Whitens: B x C x (P + 14) x (P + 14) -> B x C x P x P."""
+        return conv2d(patches, self.filter)
+
+    def bright_enough(self, whitened: Tensor, count: int) -> Tensor:
+        """Indices of the first `count` patches with more than twice the noise's power; too few are filled up."""
+        vivid = whitened.square().mean(dim=(1, 2, 3)) > DULL * self.noise_power
+        order = torch.argsort((~vivid).to(torch.int8), stable=True)
+        return order[:count]
+
+    def to(self, device: torch.device) -> Whitening:
+        """The same on another device."""
+        return Whitening(self.filter.to(device), self.noise_power)
+
+
+MARGIN = SIZE - 1  # pixels by which a patch must be larger than what the networks see
+SURPLUS = 3  # patches drawn for each that is kept
+
+
+def unit_contrast(whitened: Tensor) -> Tensor:
+    """Each patch over its root mean square."""
+    return whitened / whitened.square().mean(dim=(1, 2, 3), keepdim=True).sqrt().clamp_min(1e-8)

@@ -1,0 +1,146 @@
+"""Many photos into a folder: one file each and nothing else, never over an original, bad ones left out."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ddm_gui.engine.errors import UserError
+from ddm_gui.engine.events import Event, PhotoRestored, PhotoSkipped
+from ddm_gui.engine.photo import Photo, read, write
+from ddm_gui.engine.psf import PsfGrid
+from ddm_gui.engine.restore import photos
+from ddm_gui.engine.restore.photos import RestoreReport, restore_photos
+from ddm_gui.engine.restore.wiener import restore_photo
+from ddm_gui.engine.simulate import dead_leaves, gaussian
+
+PSF = PsfGrid(gaussian(9, 1.0)[None, None, None], 0.01)
+PICTURE = dead_leaves(48, 40, np.random.default_rng(0))
+
+
+def pulled(run: Generator[Event, None, RestoreReport]) -> tuple[list[Event], RestoreReport]:
+    events = []
+    while True:
+        try:
+            events.append(next(run))
+        except StopIteration as end:
+            return events, end.value
+
+
+def folder_of(folder: Path, *names: str, depth: int = 8) -> Path:
+    folder.mkdir(exist_ok=True)
+    for name in names:
+        write(Photo(PICTURE, depth), folder / name)
+    return folder
+
+
+def test_one_file_for_each_photo_and_nothing_else(tmp_path: Path) -> None:
+    source = folder_of(tmp_path / "in", "a.png", "b.jpg")
+    folder_of(source, "c.tif", depth=16)
+    output = tmp_path / "new" / "out"
+    events, report = pulled(restore_photos([source], output, PSF))
+    assert sorted(path.name for path in output.iterdir()) == ["a.png", "b.jpg", "c.tif"]
+    assert report == RestoreReport(tuple(output / name for name in ("a.png", "b.jpg", "c.tif")), ())
+    assert events[1] == PhotoRestored(str(source / "b.jpg"), str(output / "b.jpg"), 2, 3)
+    assert read(output / "c.tif").depth == 16
+    expected = restore_photo(read(source / "a.png"), PSF).pixels
+    np.testing.assert_allclose(read(output / "a.png").pixels, expected, atol=0.51 / 255)
+
+
+def test_a_bad_file_is_left_out_with_its_reason(tmp_path: Path) -> None:
+    source = folder_of(tmp_path / "in", "a.png", "c.png")
+    (source / "b.png").write_bytes(b"no photo")
+    events, report = pulled(restore_photos([source], tmp_path / "out", PSF))
+    assert [type(event) for event in events] == [PhotoRestored, PhotoSkipped, PhotoRestored]
+    assert [path.name for path, _ in report.skipped] == ["b.png"]
+    assert "b.png" in report.skipped[0][1]
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a.png", "c.png"]
+
+
+def test_a_grey_photo_under_a_colour_kernel_is_left_out(tmp_path: Path) -> None:
+    source = folder_of(tmp_path / "in", "a.png")
+    write(Photo(PICTURE[..., :1], 8), source / "grey.png")
+    colour = PsfGrid(np.repeat(PSF.kernels, 3, axis=2))
+    _, report = pulled(restore_photos([source], tmp_path / "out", colour))
+    assert [path.name for path in report.written] == ["a.png"]
+    assert "colour" in report.skipped[0][1]
+
+
+def test_never_over_an_original(tmp_path: Path) -> None:
+    source = folder_of(tmp_path / "in", "a.png", "b.png")
+    before = {path.name: path.read_bytes() for path in source.iterdir()}
+    for inputs in ([source], [source / "a.png"]):
+        with pytest.raises(UserError, match="there already"):
+            next(restore_photos(inputs, source, PSF))
+    (source / "a.jpg").write_bytes(b"somebody's")
+    with pytest.raises(UserError, match="never overwritten"):
+        next(restore_photos([source / "b.png", source / "a.png"], tmp_path / "in" / "." / "", PSF, "jpeg"))
+    (source / "a.jpg").unlink()
+    assert {path.name: path.read_bytes() for path in source.iterdir()} == before
+
+
+def test_an_original_is_known_behind_a_link(tmp_path: Path) -> None:
+    source = folder_of(tmp_path / "in", "a.png")
+    (tmp_path / "link").symlink_to(source, target_is_directory=True)
+    with pytest.raises(UserError, match="never overwritten"):
+        next(restore_photos([source], tmp_path / "link", PSF))
+
+
+def test_an_earlier_result_is_replaced(tmp_path: Path) -> None:
+    source = folder_of(tmp_path / "in", "a.png")
+    output = folder_of(tmp_path / "out")
+    (output / "a.png").write_bytes(b"old")
+    _, report = pulled(restore_photos([source], output, PSF))
+    assert report.written == (output / "a.png",)
+    assert read(output / "a.png").pixels.shape == PICTURE.shape
+
+
+def test_photos_of_one_name_get_files_of_their_own(tmp_path: Path) -> None:
+    source = folder_of(tmp_path / "in", "a.png", "a.jpg", "a_2.png")
+    other = folder_of(tmp_path / "other", "A.png")
+    _, report = pulled(restore_photos([source, other], tmp_path / "out", PSF, "png"))
+    names = [path.name.casefold() for path in report.written]
+    assert len(set(names)) == 4
+    assert {"a.png", "a_2.png"} < set(names)
+    assert dict(zip([path.name for path in report.written], names, strict=True)).get("a_2.png") == "a_2.png"
+
+
+def test_sixteen_bits_as_png_are_left_out_rather_than_halved(tmp_path: Path) -> None:
+    source = folder_of(tmp_path / "in", "a.tif", depth=16)
+    _, report = pulled(restore_photos([source], tmp_path / "out", PSF, "png"))
+    assert report.written == ()
+    assert "depth" in report.skipped[0][1]
+
+
+def test_closing_leaves_whole_files_only(tmp_path: Path) -> None:
+    source = folder_of(tmp_path / "in", "a.png", "b.png")
+    run = restore_photos([source], tmp_path / "out", PSF)
+    next(run)
+    run.close()
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["a.png"]
+    assert read(tmp_path / "out" / "a.png").pixels.shape == PICTURE.shape
+
+
+@pytest.mark.parametrize(("ruin", "reason"), [(np.nan, "no numbers"), (0.5, "one even area")])
+def test_a_ruined_picture_is_not_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ruin: float, reason: str
+) -> None:
+    source = folder_of(tmp_path / "in", "a.png")
+    monkeypatch.setattr(photos, "restore_photo", lambda photo, psf: photo.with_pixels(np.full_like(photo.pixels, ruin)))
+    _, report = pulled(restore_photos([source], tmp_path / "out", PSF))
+    assert reason in report.skipped[0][1]
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_what_cannot_start_says_so(tmp_path: Path) -> None:
+    source = folder_of(tmp_path / "in", "a.png")
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(UserError, match="cannot be written"):
+        next(restore_photos([source], tmp_path / "file", PSF))
+    grid = PsfGrid(np.repeat(PSF.kernels, 2, axis=0))
+    with pytest.raises(UserError, match="varies over the field"):
+        next(restore_photos([source], tmp_path / "out", grid))
+    assert not (tmp_path / "out").exists()
