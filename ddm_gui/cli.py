@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import signal
+import subprocess
 import sys
 import tempfile
 import traceback
@@ -167,7 +169,7 @@ def run_learn(arguments: argparse.Namespace, reporter: Reporter) -> int:
     from ddm_gui.engine.pipeline import learn
 
     project = _project_to_learn(arguments)
-    resume = f"ddm learn --project {project.root}"
+    resume = subprocess.list2cmdline(["ddm", "learn", "--project", str(project.root)])
     return reporter.run(learn(project, arguments.only, arguments.again, arguments.truth), resume)
 
 
@@ -217,7 +219,8 @@ def run_score(arguments: argparse.Namespace, reporter: Reporter) -> int:
     if not scores:
         raise UserError("There is nothing to compare.", "", "Give --psf and --truth, or --photos and --sharp.")
     if arguments.json:
-        print(json.dumps({"event": "score", **scores}))
+        known = {name: value if math.isfinite(value) else None for name, value in scores.items()}  # equal: no PSNR
+        print(json.dumps({"event": "score", **known}))
     else:
         for name, value in scores.items():
             print(f"{name:20s} {value:.4f}" if isinstance(value, float) else f"{name:20s} {value}")
@@ -229,8 +232,10 @@ def run_demo(arguments: argparse.Namespace, reporter: Reporter) -> int:
     from ddm_gui.engine.pipeline import demo
 
     output = arguments.output or Path(tempfile.mkdtemp(prefix="ddm-demo-"))
-    settings = _chosen_settings(arguments, preset("glance"))
-    code = reporter.run(demo(output.absolute(), settings), f"ddm demo --output {output}")
+    started = output / "project"  # a demo that was stopped goes on with the settings it had
+    base = Project.open(started).settings if (started / NAME).is_file() else preset("glance")
+    resume = subprocess.list2cmdline(["ddm", "demo", "--output", str(output)])
+    code = reporter.run(demo(output.absolute(), _chosen_settings(arguments, base)), resume)
     if code == DONE and not arguments.json:
         print(f"The photos, the kernel and the restored photos are in {output}.")
     return code
@@ -240,7 +245,7 @@ def run_demo(arguments: argparse.Namespace, reporter: Reporter) -> int:
 
 
 class Reporter:
-    """Pulls a run and prints it: progress bars and sentences, or JSON lines. The reasons of skipped photos come last."""
+    """Pulls a run and prints it: progress bars and sentences, or JSON lines. Reasons of skipped photos come last."""
 
     def __init__(self, as_json: bool) -> None:
         self.as_json = as_json

@@ -1,11 +1,17 @@
-"""What tests share: where the real photos are, when they are there."""
+"""What tests share: where the real photos are, when they are there, and small generated ones."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import NamedTuple
 
+import numpy as np
 import pytest
+
+from ddm_gui.engine.photo import Photo, write
+from ddm_gui.engine.psf import PsfGrid
+from ddm_gui.engine.simulate import dead_leaves, degrade, gaussian
 
 
 @pytest.fixture
@@ -16,3 +22,30 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"real test data is absent: {folder} (set DDM_TEST_DATA to where it is)")
     return folder
+
+
+class SmallPhotos(NamedTuple):
+    """Two unpaired folders of generated grey photos, the originals of the degraded ones, and the true PSF's file."""
+
+    clean: Path
+    degraded: Path
+    sharp: Path
+    truth: Path
+
+
+@pytest.fixture(scope="session")
+def small_photos(tmp_path_factory: pytest.TempPathFactory) -> SmallPhotos:
+    """Blurred by a Gaussian of 1.4 and .8 px, noise .02. Shared by all tests: copy it before changing a file."""
+    root = tmp_path_factory.mktemp("small")
+    made = SmallPhotos(root / "clean", root / "degraded", root / "sharp", root / "truth.safetensors")
+    for folder in made[:3]:
+        folder.mkdir()
+    kernel = gaussian(9, 1.4, 0.8, 0.6)[None]
+    rng = np.random.default_rng(0)
+    for index in range(4):
+        for folder in (made.clean, made.sharp):
+            pixels = dead_leaves(144, 128, rng)[..., 1:2]
+            write(Photo(pixels, 8), folder / f"photo{index}.png")
+        write(Photo(degrade(pixels, kernel, 0.02, rng), 8), made.degraded / f"photo{index}.png")
+    PsfGrid(kernel[None, None], 0.02).save(made.truth)
+    return made

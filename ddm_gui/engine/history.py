@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,7 +48,7 @@ class History:
 
     def write(self, path: Path) -> None:
         """Writes `history.safetensors`, aside and then into place."""
-        tensors = {
+        tensors: dict[str, NDArray[Any]] = {
             "images_seen": self.images_seen,
             "kernels": np.ascontiguousarray(self.kernels),
             "noise_sigma": self.noise_sigma,

@@ -177,7 +177,7 @@ class KernelTraining(Training):
 
     def _average(self) -> None:
         """Mean of kernel and noise over the last updates: their scatter goes, their place stays."""
-        if self.update < self.updates - AVERAGED_SHARE * (self.updates - WARM_UP):
+        if self.update < self.updates - max(1.0, AVERAGED_SHARE * (self.updates - WARM_UP)):
             return
         self.averaged += 1
         self.average = self.average.lerp(self.kernels.kernels().detach(), 1 / self.averaged)
@@ -280,7 +280,7 @@ def seconds_per_update(channels: int, settings: Settings, device: torch.device) 
     def both_ways() -> float:
         loss = network(patches, t).square().mean()
         torch.autograd.backward(loss)
-        return float(loss)  # waits for the device
+        return float(loss.detach())  # waits for the device
 
     forward_seconds, training_seconds = _median_seconds(forward), _median_seconds(both_ways)
     # Drawing, whitening and the optimiser took a fifth of an update where this was measured; blurring as much again.

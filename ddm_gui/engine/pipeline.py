@@ -19,7 +19,7 @@ from ddm_gui.engine.errors import UserError
 from ddm_gui.engine.events import CheckpointSaved, Estimate, Event, KernelSnapshot, Note, Result, Stage
 from ddm_gui.engine.files import previous
 from ddm_gui.engine.flow import FlowModel, train_flow
-from ddm_gui.engine.matching import Match, learn_kernels, seconds_per_update
+from ddm_gui.engine.matching import WARM_UP, Match, learn_kernels, seconds_per_update
 from ddm_gui.engine.patches import PatchPool, check_sources
 from ddm_gui.engine.photo import find_photos
 from ddm_gui.engine.project import Project, StageState, checkpoint_notes
@@ -53,9 +53,10 @@ def learn(
     Raises:
         UserError: what a person can mend: the folders, a stale step 1 with `only=Stage.KERNELS`, a full disk.
     """
+    known = PsfGrid.load(truth) if truth is not None else None
     learned = yield from _learn(project, only, again)
     if learned is not None:
-        yield _result(learned, PsfGrid.load(truth) if truth is not None else None)
+        yield _result(learned, known)
     return learned
 
 
@@ -138,7 +139,7 @@ def _load(sources: tuple[Path, ...], smallest: int, settings: Settings) -> Gener
         yield from PatchPool.load(
             find_photos(sources),
             patch_size=smallest,
-            channels=None,
+            channels=3 if settings.channels == 3 else None,
             memory_budget_gb=settings.memory_budget,
             seed=settings.seed,
         )
@@ -171,13 +172,20 @@ def _discard(checkpoint: Path) -> None:
 def _seconds_needed(project: Project, channels: int, device: torch.device, only: Stage | None) -> float:
     """How long what is left to do takes, from the time of a few updates now."""
     flow, kernels = seconds_per_update(channels, project.settings, device)
-    settings, states = project.settings, project.stage_states()
+    settings = project.settings
     seconds = 0.0
-    if only is not Stage.KERNELS and states[Stage.FLOW] is not StageState.DONE:
-        seconds += flow * settings.images_flow / settings.batch_size
-    if only is not Stage.FLOW and states[Stage.KERNELS] is not StageState.DONE:
-        seconds += kernels * settings.images_kernel / settings.batch_size
+    if only is not Stage.KERNELS:
+        seconds += flow * settings.images_flow / settings.batch_size * _share_left(project, Stage.FLOW)
+    if only is not Stage.FLOW:
+        updates = WARM_UP + settings.images_kernel / settings.batch_size
+        seconds += kernels * updates * _share_left(project, Stage.KERNELS)
     return seconds
+
+
+def _share_left(project: Project, stage: Stage) -> float:
+    """How much of a step is still to be done: 0 to 1, as its checkpoint says."""
+    about = checkpoint_notes(project.checkpoint(stage))
+    return 1.0 if about is None else 1.0 - float(about["update"] / about["updates"])
 
 
 def _provenance(project: Project, flow: FlowModel, match: Match) -> Mapping[str, Any]:

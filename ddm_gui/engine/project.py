@@ -15,7 +15,7 @@ from safetensors import SafetensorError, safe_open
 import ddm_gui
 from ddm_gui.engine.errors import UserError
 from ddm_gui.engine.events import Stage
-from ddm_gui.engine.files import write_aside
+from ddm_gui.engine.files import previous, write_aside
 from ddm_gui.engine.photo import find_photos
 from ddm_gui.engine.settings import Scope, Settings
 
@@ -194,15 +194,20 @@ def _resolved(text: Any, root: Path) -> Path:
 
 
 def checkpoint_notes(path: Path) -> Mapping[str, Any] | None:
-    """The JSON of a checkpoint, read without its tensors; None where there is none that can be read."""
-    if not path.is_file():
-        return None
-    try:
-        with safe_open(path, framework="numpy") as file:
-            about = json.loads((file.metadata() or {}).get("ddm", "{}"))
-    except (SafetensorError, ValueError):
-        return None  # a damaged checkpoint is reported, or the one before it taken, when it is loaded
-    return about if isinstance(about, dict) else None
+    """The JSON of the checkpoint that a run would go on from, read without its tensors: of the one before it where it
+    is damaged or missing. None where there is none that can be read.
+    """
+    for candidate in (path, previous(path)):
+        if not candidate.is_file():
+            continue
+        try:
+            with safe_open(candidate, framework="numpy") as file:
+                about = json.loads((file.metadata() or {})["ddm"])
+        except (SafetensorError, KeyError, ValueError):
+            continue  # it is reported, where nothing else is there, when it is loaded
+        if isinstance(about, dict):
+            return about
+    return None
 
 
 def _described(photos: list[Path]) -> list[list[Any]]:

@@ -239,14 +239,16 @@ def _check(item: Field[Any], value: Any) -> None:
     meta = item.metadata
     if value in meta["choices"] and not isinstance(value, bool):
         return
-    numeric = meta["low"] is not None and isinstance(value, int | float) and not isinstance(value, bool)
+    whole = isinstance(item.default, int)
+    kinds = int if whole else (int, float)
+    numeric = meta["low"] is not None and isinstance(value, kinds) and not isinstance(value, bool)
     if numeric and meta["low"] <= value <= meta["high"]:
         return
     if not meta["choices"] and meta["low"] is None and isinstance(value, type(item.default)):
         return
     words = [str(choice) for choice in meta["choices"] if choice is not None]
     if meta["low"] is not None:
-        words.append(f"a number from {meta['low']:g} to {meta['high']:g}")
+        words.append(f"a {'whole ' if whole else ''}number from {meta['low']:g} to {meta['high']:g}")
     allowed = " or ".join(words) or f"a {type(item.default).__name__}"
     raise UserError(f"{meta['label']} ({item.name}) cannot be {value!r}.", f"It may be {allowed}.")
 

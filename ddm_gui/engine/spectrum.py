@@ -57,7 +57,7 @@ def spectral_start(degraded: Tensor, clean: Tensor, noise_sigma: float, kernel_s
     for channel in range(degraded.shape[-1]):
         excess = _smooth(degraded[..., channel, channel].real, 3) - CAUTION * noise_sigma**2
         transfer = (excess.clamp_min(0) / _smooth(clean[..., channel, channel].real, 3).clamp_min(1e-12)).sqrt()
-        transfer[0, 0] = transfer[lowest].mean()
+        transfer[0, 0] = transfer[lowest].mean().clamp_min(1e-6)  # noise may be said to be all there is: a flat start
         kernel = _cropped(torch.fft.fftshift(torch.fft.ifft2(transfer).real), kernel_size).clamp_min(0)
         kernels.append(kernel / kernel.sum())
         gains.append(transfer[0, 0])

@@ -60,7 +60,8 @@ class ResidualBlock(nn.Module):
         """B x width x H x W and B x embedding -> B x width x H x W."""
         scale, shift = self.time(embedded_t)[:, :, None, None].chunk(2, dim=1)
         hidden = self.first(F.silu(x)) * (1 + scale) + shift
-        return x + self.strength * self.second(F.silu(hidden) * SILU_GAIN)
+        changed: Tensor = x + self.strength * self.second(F.silu(hidden) * SILU_GAIN)
+        return changed
 
 
 class VelocityNet(nn.Module):

@@ -1,0 +1,1 @@
+"""The window: views, one controller, and a worker thread that pulls a run."""

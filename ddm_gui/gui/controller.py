@@ -1,0 +1,496 @@
+"""The current project and at most one run: commands in, signals out. It knows no view."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PySide6.QtCore import QObject, Signal, Slot
+
+from ddm_gui.engine import events
+from ddm_gui.engine.errors import UserError
+from ddm_gui.engine.events import Event, PhotoSkipped, Result, Stage
+from ddm_gui.engine.history import read as read_history
+from ddm_gui.engine.photo import thumbnail
+from ddm_gui.engine.project import NAME, Project, StageState
+from ddm_gui.engine.psf import PsfGrid
+from ddm_gui.engine.settings import PRESETS, Settings
+from ddm_gui.gui.devices import Choice, DeviceSearch
+from ddm_gui.gui.log import write_bug
+from ddm_gui.gui.places import default_project_folder
+from ddm_gui.gui.previews import Previews
+from ddm_gui.gui.reads import Reads
+from ddm_gui.gui.runs import Demo, Export, Learn
+from ddm_gui.gui.sources import Found, Role, look_through
+from ddm_gui.gui.state import Phase, Situation, Task
+from ddm_gui.gui.worker import Completed, Failed, Outcome, Run, Worker
+
+THUMBNAIL = 160  # pixels, the longer side
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """What a dialog has to say: three sentences, and the log where it was the program's fault."""
+
+    what: str
+    why: str
+    todo: str
+    log: Path | None = None
+
+
+@dataclass(frozen=True)
+class Report:
+    """How a run ended."""
+
+    task: Task
+    outcome: Outcome
+    skipped: tuple[PhotoSkipped, ...]
+    written: int
+    result: Result | None
+    output: Path | None
+
+
+class Controller(QObject):
+    """Commands are plain methods, called in the window's thread; each change is told by a signal."""
+
+    situation_changed = Signal(object)  # Situation, after each change of it
+    sources_found = Signal(object, object)  # Role, Found; photos of a set are known
+    settings_changed = Signal(object)  # Settings, also when a project was opened
+    folder_changed = Signal(object)  # Path of the project, None before there is one
+    devices_found = Signal(object)  # tuple of Choice, once
+    thumbnail_ready = Signal(object, object)  # Path, uint8 height x width x 3
+    happened = Signal(object)  # each Event of the run, in order
+    learning_began = Signal(object)  # the Stage from which a run learns anew, None where it goes on
+    history_read = Signal(object)  # History of an opened or finished project
+    truth_known = Signal(object)  # PsfGrid of the demo's true kernel, None in any other project
+    run_ended = Signal(object)  # Report, once per run
+    troubled = Signal(object)  # Trouble
+    ready_to_close = Signal()  # after `close_soon`, when nothing is left to save
+
+    def __init__(self, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._situation = Situation()
+        self._settings = Settings()
+        self._found = {role: Found() for role in Role}
+        self._root: Path | None = None
+        self._root_chosen = False  # by the person; else it follows the name of the degraded photos
+        self._psf: PsfGrid | None = None
+        self._looked_at: PsfGrid | None = None
+        self._in_view: Path | None = None
+        self._worker: Worker | None = None
+        self._search: DeviceSearch | None = None
+        self._skipped: list[PhotoSkipped] = []
+        self._written = 0
+        self._result: Result | None = None
+        self._output: Path | None = None
+        self._demo: Path | None = None
+        self._thumbnails = Reads("thumbnails")
+        self._folders = Reads("folders")
+        self._wished: list[Path] = []
+        self._reading_thumbnail = False
+        self.previews = Previews(self)
+
+    @property
+    def situation(self) -> Situation:
+        """All that decides what the window offers."""
+        return self._situation
+
+    @property
+    def settings(self) -> Settings:
+        """The settings of the next run."""
+        return self._settings
+
+    @property
+    def folder(self) -> Path | None:
+        """Where the project is or will be."""
+        return self._root
+
+    @property
+    def psf(self) -> PsfGrid | None:
+        """The kernel of the moment."""
+        return self._psf
+
+    def found(self, role: Role) -> Found:
+        """The photos of a set, as far as they are known."""
+        return self._found[role]
+
+    # Sources, settings, project
+
+    def set_sources(self, role: Role, sources: Sequence[Path]) -> None:
+        """Takes folders or single photos as one of the two sets; what they hold is told by `sources_found`."""
+        self._leave_project()
+        self._look_through(role, tuple(sources))
+        self._suggest_folder()
+
+    def swap_sources(self) -> None:
+        """Clean photos become the degraded ones, and the other way round."""
+        clean, degraded = self._found[Role.CLEAN], self._found[Role.DEGRADED]
+        self._leave_project()
+        self._sources_arrived(Role.CLEAN, degraded)
+        self._sources_arrived(Role.DEGRADED, clean)
+        self._suggest_folder()
+
+    def set_settings(self, settings: Settings) -> None:
+        """Settings for the next run; a stage that they make stale is marked at once."""
+        if settings != self._settings:
+            self._settings = settings
+            self.settings_changed.emit(settings)
+            self._look_at_stages()
+
+    def choose_folder(self, folder: Path) -> None:
+        """Puts the project elsewhere; a folder that holds a project already is opened instead."""
+        if (folder / NAME).is_file():
+            self.open_project(folder)
+            return
+        self._root, self._root_chosen = folder, True
+        self.folder_changed.emit(folder)
+        self._look_at_stages()
+
+    def new_project(self) -> None:
+        """Empties the window; what was learned stays on the disk."""
+        self._leave_project(always=True)
+        for role in Role:
+            self._sources_arrived(role, Found())
+        self._suggest_folder()
+
+    def open_project(self, path: Path) -> None:
+        """Shows a project from the disk."""
+        try:
+            project = Project.open(path)
+        except UserError as error:
+            self._tell(error)
+            return
+        self._leave_project(always=True)
+        self._root = project.root
+        self._settings = project.settings
+        self.settings_changed.emit(project.settings)
+        self.folder_changed.emit(project.root)
+        self._look_through(Role.CLEAN, project.clean)
+        self._look_through(Role.DEGRADED, project.degraded)
+        self._look_at_stages()
+        self._load_kernel(project)
+
+    # The run
+
+    def start(self) -> None:
+        """Learns, or goes on: from a pause, or from what an earlier run has kept."""
+        if self._worker is not None:
+            self._worker.resume()
+        else:
+            self._learn(only=None, again=False)
+
+    def learn_flow(self) -> None:
+        """Step 1 alone."""
+        self._learn(only=Stage.FLOW, again=False)
+
+    def learn_again(self) -> None:
+        """Step 2 anew, on the step 1 that is there."""
+        self._learn(only=Stage.KERNELS, again=True)
+
+    def try_demo(self) -> None:
+        """Builds the demo's photos in a folder of their own, and learns their blur."""
+        self._leave_project(always=True)
+        self._root = default_project_folder("Demo", date.today())
+        self._demo = self._root
+        self.folder_changed.emit(self._root)
+        self._settings = self._settings.with_changes(PRESETS["glance"])
+        self.settings_changed.emit(self._settings)
+        for role in Role:
+            self._sources_arrived(role, Found())
+        self._look_at_stages()
+        self.learning_began.emit(Stage.FLOW)
+        self._run(Task.DEMO, Demo(self._root, self._settings))
+
+    def export(self, output: Path, file_format: str, quality: int) -> None:
+        """Restores all degraded photos into a folder, with the kernel of the moment."""
+        if self._psf is not None:
+            self._output = output
+            photos = self._found[Role.DEGRADED].photos
+            self._run(Task.EXPORT, Export(photos, output, self._psf, file_format, quality))
+
+    def pause(self) -> None:
+        """Saves a checkpoint and gives the memory back."""
+        if self._worker is not None:
+            self._worker.pause()
+
+    def stop(self) -> None:
+        """Saves a checkpoint and ends the run."""
+        if self._worker is not None:
+            self._worker.stop()
+
+    # What is looked at
+
+    def view(self, path: Path | None) -> None:
+        """The photo in view; its pictures are told by the signals of `previews`."""
+        self._in_view = path
+        self._preview()
+
+    def look_back(self, kernels: NDArray[np.float32] | None) -> None:
+        """Restores the photo in view with kernels of an earlier moment; None: with those of this moment."""
+        sigma = self._psf.noise_sigma if self._psf is not None else None
+        self._looked_at = PsfGrid(kernels, sigma) if kernels is not None else None
+        self._preview()
+
+    def wish_thumbnails(self, paths: Sequence[Path]) -> None:
+        """Asks for small pictures; the latest wish is read first."""
+        self._wished = list(dict.fromkeys([*paths, *self._wished]))
+        self._read_thumbnail()
+
+    # The machine, and the end
+
+    def find_devices(self) -> None:
+        """Loads torch and tests the devices, beside the window."""
+        if self._search is None:
+            self._search = DeviceSearch(self)
+            self._search.found.connect(self._devices_arrived)
+            self._search.failed.connect(self._device_search_failed)
+            self._search.start()
+
+    def close_soon(self) -> None:
+        """Stops the run, if there is one, and tells when nothing is left to save."""
+        self._set(closing=True)
+        if self._worker is None:
+            self.ready_to_close.emit()
+        else:
+            self._worker.stop()
+
+    def shut_down(self) -> None:
+        """Ends all threads. Call it once, when no run is left."""
+        if self._search is not None:
+            self._search.wait()
+        self.previews.close()
+        self._thumbnails.close()
+        self._folders.close()
+
+    # Inside
+
+    def _set(self, **changes: object) -> None:
+        now = replace(self._situation, **changes)  # type: ignore[arg-type]
+        if now != self._situation:
+            self._situation = now
+            self.situation_changed.emit(now)
+
+    def _project(self) -> Project | None:
+        """The project as it would be saved now; None while a set or the folder is missing."""
+        clean, degraded = self._found[Role.CLEAN].sources, self._found[Role.DEGRADED].sources
+        if self._root is None or not clean or not degraded:
+            return None
+        return Project(self._root, clean, degraded, self._settings)
+
+    def _leave_project(self, *, always: bool = False) -> None:
+        """Other photos are another project: what was learned before is not shown as theirs."""
+        saved = self._root is not None and (self._root / NAME).is_file()
+        if not (saved or self._root_chosen):
+            self._root = None
+        if always or saved or self._demo is not None:
+            self._root = None
+            self._root_chosen = False
+            self._demo = None
+            self._psf = None
+            self._looked_at = None
+            self.truth_known.emit(None)
+            self.learning_began.emit(Stage.FLOW)
+            self._set(has_kernel=False, failed=None, flow=StageState.ABSENT, kernels=StageState.ABSENT)
+
+    def _look_through(self, role: Role, sources: tuple[Path, ...]) -> None:
+        self._found[role] = Found(sources)
+        self._set(**{role.value: None})
+        self._folders.ask(partial(self._looked_through, role), look_through, sources)
+
+    def _looked_through(self, role: Role, found: Found) -> None:
+        if found.sources == self._found[role].sources:  # else something else was dropped meanwhile
+            self._sources_arrived(role, found)
+
+    def _sources_arrived(self, role: Role, found: Found) -> None:
+        self._found[role] = found
+        self.sources_found.emit(role, found)
+        self._set(**{role.value: len(found.photos)})
+
+    def _suggest_folder(self) -> None:
+        """A default place, named after the degraded photos, until the person chooses another."""
+        degraded = self._found[Role.DEGRADED].sources
+        if self._root is None and degraded:
+            first = degraded[0]
+            self._root = default_project_folder(first.name if first.is_dir() else first.parent.name, date.today())
+        elif not degraded and not self._found[Role.CLEAN].sources:
+            self._root = None
+        self.folder_changed.emit(self._root)
+        self._look_at_stages()
+
+    def _look_at_stages(self) -> None:
+        """What the disk keeps of each step, under the settings of now."""
+        project = self._project()
+        if project is None or not project.file.is_file():
+            self._set(flow=StageState.ABSENT, kernels=StageState.ABSENT)
+            return
+        try:
+            states = project.stage_states()
+        except UserError:  # a source is gone: its zone says so, and a run would refuse it
+            states = dict.fromkeys(Stage, StageState.STALE)
+        self._set(flow=states[Stage.FLOW], kernels=states[Stage.KERNELS])
+
+    def _load_kernel(self, project: Project) -> None:
+        """The learned kernel and its history, where the project has them."""
+        try:
+            if project.history.is_file():
+                self.history_read.emit(read_history(project.history))
+            if project.psf.is_file():
+                self._psf = PsfGrid.load(project.psf)
+                self._set(has_kernel=True)
+        except UserError as error:
+            self._tell(error)
+        self._preview()
+
+    def _learn(self, *, only: Stage | None, again: bool) -> None:
+        project = self._project()
+        if project is None or self._worker is not None:
+            return
+        try:
+            project.save()
+        except UserError as error:
+            self._tell(error)
+            return
+        self._look_at_stages()
+        kept = (StageState.PARTIAL, StageState.DONE)
+        if self._situation.flow not in kept:
+            self.learning_began.emit(Stage.FLOW)
+        elif again or self._situation.kernels not in kept:
+            self.learning_began.emit(Stage.KERNELS)
+        else:
+            self.learning_began.emit(None)
+        self._looked_at = None
+        self._run(Task.LEARN, Learn(project, only, again))
+
+    def _run(self, task: Task, run: Run) -> None:
+        if self._worker is not None:
+            return
+        self._skipped, self._written, self._result = [], 0, None
+        self._worker = Worker(run, self)
+        self._worker.happened.connect(self._event_arrived)
+        self._worker.phase_changed.connect(self._phase_changed)
+        self._worker.ended.connect(self._worker_ended)
+        self._set(task=task, active=None, failed=None)
+        self.previews.spare(True)
+        self._worker.begin()
+
+    @Slot()
+    def _phase_changed(self) -> None:
+        if self._worker is not None and self._worker.phase is not Phase.IDLE:
+            self._set(phase=self._worker.phase)
+
+    @Slot(object)
+    def _event_arrived(self, event: Event) -> None:
+        match event:
+            case events.StageStarted(stage=stage):
+                self._set(active=stage)
+                self._show_demo_set()
+            case events.StageDone(stage=Stage.FLOW):
+                self._set(flow=StageState.DONE)
+            case events.StageDone(stage=Stage.KERNELS):
+                self._set(kernels=StageState.DONE)
+            case events.KernelSnapshot(kernels=kernels, noise_sigma=sigma):
+                self._psf = PsfGrid(kernels, sigma)
+                self._set(has_kernel=True)
+                self._preview()
+            case events.PhotoSkipped():
+                self._skipped.append(event)
+            case events.PhotoRestored():
+                self._written += 1
+            case events.Result():
+                self._result = event
+        self.happened.emit(event)
+
+    @Slot(object)
+    def _worker_ended(self, outcome: Outcome) -> None:
+        worker, self._worker = self._worker, None
+        if worker is not None:
+            worker.wait()
+            worker.deleteLater()
+        task = self._situation.task or Task.LEARN
+        failed = (self._situation.active or Stage.FLOW) if isinstance(outcome, Failed) else None
+        if isinstance(outcome, Completed) and isinstance(outcome.result, PsfGrid):
+            self._psf = outcome.result
+        self._set(phase=Phase.IDLE, active=None, task=None, has_kernel=self._psf is not None)
+        if task is not Task.EXPORT:
+            self._settle(outcome, failed)
+        self.previews.spare(False)
+        self._preview()
+        if isinstance(outcome, Failed):
+            self._tell(outcome.error)
+        self.run_ended.emit(Report(task, outcome, tuple(self._skipped), self._written, self._result, self._output))
+        if self._situation.closing and isinstance(outcome, Failed):
+            self._set(closing=False)  # what could not be saved is told first; the person may close again
+        elif self._situation.closing:
+            self.ready_to_close.emit()
+
+    def _settle(self, outcome: Outcome, failed: Stage | None) -> None:
+        """After learning: what the disk keeps now."""
+        self._look_at_stages()
+        self._set(failed=failed)
+        project = self._project()
+        if project is None or isinstance(outcome, Failed):
+            return
+        try:
+            if project.history.is_file():
+                self.history_read.emit(read_history(project.history))
+        except UserError as error:
+            self._tell(error)
+
+    def _show_demo_set(self) -> None:
+        """Once the demo has made its photos, they are shown as if they had been dropped."""
+        if self._demo is None or self._found[Role.DEGRADED].sources:
+            return
+        self._root = self._demo / "project"
+        self.folder_changed.emit(self._root)
+        self._look_through(Role.CLEAN, (self._demo / "clean",))
+        self._look_through(Role.DEGRADED, (self._demo / "degraded",))
+        self.truth_known.emit(PsfGrid.load(self._demo / "truth.safetensors"))
+
+    def _preview(self) -> None:
+        self.previews.show(self._in_view, self._looked_at or self._psf)
+
+    def _read_thumbnail(self) -> None:
+        if self._wished and not self._reading_thumbnail:
+            self._reading_thumbnail = True
+            path = self._wished.pop(0)
+            self._thumbnails.ask(self._thumbnail_arrived, _thumbnail, path)
+
+    def _thumbnail_arrived(self, answer: tuple[Path, NDArray[np.uint8] | None]) -> None:
+        self._reading_thumbnail = False
+        path, image = answer
+        if image is not None:
+            self.thumbnail_ready.emit(path, image)
+        self._read_thumbnail()
+
+    @Slot(object)
+    def _devices_arrived(self, choices: tuple[Choice, ...]) -> None:
+        self.devices_found.emit(choices)
+        self._set(device_known=True)
+
+    @Slot(object)
+    def _device_search_failed(self, error: Exception) -> None:
+        self._tell(error)
+        self._devices_arrived((Choice("cpu", "Processor (CPU)", True, ""),))
+
+    def _tell(self, error: Exception) -> None:
+        """A sentence for the person; where it was the program's fault, the traceback goes to the log."""
+        if isinstance(error, UserError):
+            self.troubled.emit(Trouble(error.what, error.why, error.todo))
+            return
+        log = write_bug(error)
+        why = f"{type(error).__name__}: {error}"
+        todo = "What was saved before is kept. If it happens again, send the log to the people who make the program."
+        self.troubled.emit(Trouble("Something went wrong inside the program.", why, todo, log))
+
+
+def _thumbnail(path: Path) -> tuple[Path, NDArray[np.uint8] | None]:
+    """A small picture; None for a photo that cannot be read, which is named elsewhere."""
+    try:
+        return path, thumbnail(path, THUMBNAIL)
+    except UserError:
+        return path, None

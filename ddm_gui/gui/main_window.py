@@ -1,0 +1,501 @@
+"""The window: lays the views out, and is the only place where views and the controller meet."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PySide6.QtCore import QSettings, Qt, QTimer, QUrl, Signal, Slot
+from PySide6.QtGui import (
+    QAction,
+    QCloseEvent,
+    QDesktopServices,
+    QDragEnterEvent,
+    QDropEvent,
+    QKeySequence,
+    QPaintEvent,
+)
+from PySide6.QtWidgets import (
+    QFileDialog,
+    QMainWindow,
+    QMenu,
+    QScrollArea,
+    QSizePolicy,
+    QSplitter,
+    QStackedWidget,
+    QToolButton,
+    QWidget,
+)
+
+import ddm_gui
+from ddm_gui.engine import events
+from ddm_gui.engine.events import Event, Result, Stage
+from ddm_gui.engine.project import NAME
+from ddm_gui.gui.compare import Compare
+from ddm_gui.gui.controller import Controller, Report, Trouble
+from ddm_gui.gui.dialogs import AboutDialog, CloseDialog, ListDialog, SavingDialog, TroubleDialog
+from ddm_gui.gui.export_dialog import ExportDialog
+from ddm_gui.gui.folders import Folders, dropped_paths
+from ddm_gui.gui.kernel_view import KernelView
+from ddm_gui.gui.log import log_file
+from ddm_gui.gui.parts import horizontal, vertical
+from ddm_gui.gui.project_line import ProjectLine
+from ddm_gui.gui.result_view import ResultView
+from ddm_gui.gui.run_bar import RunBar
+from ddm_gui.gui.settings_form import SettingsForm
+from ddm_gui.gui.sources import Found, Role, assigned
+from ddm_gui.gui.state import Phase, Situation, Task, shown
+from ddm_gui.gui.theme import app_icon, style_sheet
+from ddm_gui.gui.training_plots import TrainingPlots
+from ddm_gui.gui.welcome import Welcome
+from ddm_gui.gui.words import duration
+from ddm_gui.gui.worker import Failed, Stopped
+
+MOST_RECENT = 6
+LEFT, RIGHT = 312, 348  # widths of the side columns on a laptop
+
+
+class MainWindow(QMainWindow):
+    """Opens empty. torch is loaded beside it, once it has been painted."""
+
+    closed = Signal()  # the window is gone and all threads have ended
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setWindowTitle("ddm_gui")
+        self.setWindowIcon(app_icon())
+        self.setStyleSheet(style_sheet())
+        self.setAcceptDrops(True)
+        self.resize(1320, 700)
+        self.setMinimumSize(980, 600)
+        self.controller = Controller(self)
+        self.folders = Folders()
+        self.settings_form = SettingsForm()
+        self.project_line = ProjectLine()
+        self.run_bar = RunBar()
+        self.welcome = Welcome()
+        self.compare = Compare()
+        self.kernel_view = KernelView()
+        self.result_view = ResultView()
+        self.plots = TrainingPlots()
+        self._middle = QStackedWidget()
+        self._export: ExportDialog | None = None
+        self._close_dialog: CloseDialog | None = None
+        self._saving: SavingDialog | None = None
+        self._may_close = False
+        self._painted = False
+        self._after_paint = QTimer(self)
+        self._after_paint.setSingleShot(True)
+        self._after_paint.setInterval(120)
+        self._after_paint.timeout.connect(self.controller.find_devices)
+        self._right = self._right_column()
+        self._lay_out()
+        self._make_menus()
+        self._connect_views()
+        self._connect_controller()
+        self._show_situation(self.controller.situation)
+
+    @property
+    def export_dialog(self) -> ExportDialog | None:
+        """The export that is open."""
+        return self._export
+
+    # Layout
+
+    def _lay_out(self) -> None:
+        self._middle.addWidget(self.welcome)
+        self._middle.addWidget(self.compare)
+        centre = QWidget()
+        column = vertical(10, centre)
+        column.addWidget(self.run_bar)
+        column.addWidget(self._middle, 1)
+        splitter = QSplitter(Qt.Orientation.Horizontal)
+        splitter.setHandleWidth(12)
+        splitter.setChildrenCollapsible(False)
+        for widget, stretch in ((self._left_column(), 0), (centre, 5), (self._right, 2)):
+            splitter.addWidget(widget)
+            splitter.setStretchFactor(splitter.indexOf(widget), stretch)
+        splitter.setSizes([LEFT, 680, RIGHT])
+        body = QWidget()
+        layout = horizontal(0, body)
+        layout.setContentsMargins(14, 10, 14, 12)
+        layout.addWidget(splitter)
+        self.setCentralWidget(body)
+
+    def _left_column(self) -> QWidget:
+        inside = QWidget()
+        inside.setObjectName("clear")
+        rows = vertical(12, inside)
+        rows.setContentsMargins(0, 0, 6, 0)
+        rows.addWidget(self.folders)
+        rows.addWidget(self.settings_form)
+        rows.addStretch()
+        scroll = QScrollArea()
+        scroll.setWidgetResizable(True)
+        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        scroll.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        scroll.setWidget(inside)
+        column = QWidget()
+        column.setMinimumWidth(280)
+        column.setMaximumWidth(420)
+        layout = vertical(8, column)
+        layout.addWidget(scroll, 1)
+        layout.addWidget(self.project_line)
+        return column
+
+    def _right_column(self) -> QWidget:
+        column = QWidget()
+        column.setMinimumWidth(280)
+        column.setMaximumWidth(560)
+        layout = vertical(10, column)
+        for view, smallest in ((self.kernel_view, 230), (self.plots, 250)):
+            # Their shares of the height are fixed, whatever they show.
+            view.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Ignored)
+            view.setMinimumHeight(smallest)
+        layout.addWidget(self.kernel_view, 5)
+        layout.addWidget(self.result_view)
+        layout.addWidget(self.plots, 6)
+        return column
+
+    def _make_menus(self) -> None:
+        for button in self.menuBar().findChildren(QToolButton):  # shows what does not fit; Qt gives it no name
+            button.setAccessibleName("More menus")
+        file = self.menuBar().addMenu("&File")
+        self.new_action = _action(file, "&New project", self.controller.new_project, QKeySequence.StandardKey.New)
+        self.open_action = _action(file, "&Open project…", self._ask_project, QKeySequence.StandardKey.Open)
+        self.recent_menu = file.addMenu("Open &recent")
+        self.recent_menu.aboutToShow.connect(self._fill_recent)
+        self.demo_action = _action(file, "Try the &demo", self.controller.try_demo)
+        file.addSeparator()
+        self.export_action = _action(file, "&Export…", self._ask_export, "Ctrl+E")
+        file.addSeparator()
+        _action(file, "&Quit", self.close, QKeySequence.StandardKey.Quit)
+        run = self.menuBar().addMenu("&Run")
+        self.start_action = _action(run, "&Start", self.controller.start, "Ctrl+Return")
+        self.flow_action = _action(run, "Step &1 only", self.controller.learn_flow)
+        self.pause_action = _action(run, "&Pause", self.controller.pause, "Ctrl+P")
+        self.stop_action = _action(run, "S&top and keep", self.controller.stop)
+        self.again_action = _action(run, "&Learn the kernel again", self.controller.learn_again)
+        help_menu = self.menuBar().addMenu("&Help")
+        _action(help_menu, "Open the &log", self._open_log)
+        _action(help_menu, "&About ddm_gui", self._about)
+
+    def _connect_views(self) -> None:
+        control = self.controller
+        self.folders.chosen.connect(self._sources_chosen)
+        self.folders.swap_wanted.connect(control.swap_sources)
+        self.settings_form.changed.connect(control.set_settings)
+        self.project_line.folder_chosen.connect(control.choose_folder)
+        self.run_bar.start_wanted.connect(control.start)
+        self.run_bar.pause_wanted.connect(control.pause)
+        self.run_bar.stop_wanted.connect(control.stop)
+        self.run_bar.again_wanted.connect(control.learn_again)
+        self.run_bar.export_wanted.connect(self._ask_export)
+        self.welcome.demo_wanted.connect(control.try_demo)
+        self.welcome.open_wanted.connect(self._ask_project)
+        self.compare.picked.connect(control.view)
+        self.compare.thumbnails_wanted.connect(control.wish_thumbnails)
+        self.kernel_view.looked_back.connect(control.look_back)
+
+    def _connect_controller(self) -> None:
+        control = self.controller
+        control.situation_changed.connect(self._show_situation)
+        control.sources_found.connect(self._show_sources)
+        control.settings_changed.connect(self.settings_form.show_settings)
+        control.folder_changed.connect(self._show_folder)
+        control.devices_found.connect(self.settings_form.show_devices)
+        control.thumbnail_ready.connect(self._show_thumbnail)
+        control.happened.connect(self._show_event)
+        control.learning_began.connect(self._show_learning_began)
+        control.history_read.connect(self.kernel_view.show_history)
+        control.truth_known.connect(self._show_truth)
+        control.run_ended.connect(self._show_report)
+        control.troubled.connect(self._show_trouble)
+        control.ready_to_close.connect(self._close_now)
+        control.previews.before_ready.connect(self.compare.show_before)
+        control.previews.after_ready.connect(self.compare.show_after)
+        control.previews.failed.connect(self.compare.show_problem)
+
+    # From the controller
+
+    @Slot(object)
+    def _show_situation(self, situation: Situation) -> None:
+        now = shown(situation)
+        self.run_bar.show_state(now)
+        self.folders.setEnabled(now.can_edit)
+        self.settings_form.setEnabled(now.can_edit)
+        self.project_line.setEnabled(now.can_edit)
+        self.welcome.show_can_demo(now.can_demo)
+        for role, count in ((Role.CLEAN, situation.clean), (Role.DEGRADED, situation.degraded)):
+            if count is None:
+                self.folders.show_reading(role)
+        for action, possible in (
+            (self.new_action, now.can_edit),
+            (self.open_action, now.can_edit),
+            (self.recent_menu, now.can_edit),
+            (self.demo_action, now.can_demo),
+            (self.export_action, now.can_export),
+            (self.start_action, now.can_start),
+            (self.flow_action, now.can_start and situation.phase is Phase.IDLE),
+            (self.pause_action, now.can_pause),
+            (self.stop_action, now.can_stop),
+            (self.again_action, now.can_learn_again),
+        ):
+            action.setEnabled(possible)
+        self.start_action.setText(f"&{now.start_text}")
+        empty = situation.clean == 0 and situation.degraded == 0 and situation.phase is Phase.IDLE
+        problems = any(self.controller.found(role).sources for role in Role)
+        self._middle.setCurrentWidget(self.welcome if empty and not problems else self.compare)
+        self._right.setVisible(self._middle.currentWidget() is self.compare)
+
+    @Slot(object, object)
+    def _show_sources(self, role: Role, found: Found) -> None:
+        self.folders.show_found(role, found)
+        self.controller.wish_thumbnails(self.folders.zones[role].wanted_thumbnails())
+        if role is Role.DEGRADED:
+            self.compare.show_photos(found.photos)
+
+    @Slot(object)
+    def _show_folder(self, folder: Path | None) -> None:
+        self.project_line.show_folder(folder)
+        self.setWindowTitle(f"{folder.name} – ddm_gui" if folder is not None else "ddm_gui")
+
+    @Slot(object, object)
+    def _show_thumbnail(self, path: Path, image: NDArray[np.uint8]) -> None:
+        self.folders.show_thumbnail(path, image)
+        self.compare.show_thumbnail(path, image)
+
+    @Slot(object)
+    def _show_learning_began(self, stage: Stage | None) -> None:
+        """What is shown of a stage goes when it begins anew."""
+        self.result_view.show_result(None)
+        if stage is Stage.FLOW:
+            self.plots.clear_flow()
+        if stage is not None:
+            self.plots.clear_kernels()
+            self.kernel_view.clear()
+        if self.controller.psf is None:
+            self.compare.forget_after()
+
+    @Slot(object)
+    def _show_event(self, event: Event) -> None:
+        match event:
+            case events.StageStarted(stage=stage, images_seen=seen, images_total=total):
+                self.run_bar.show_progress(stage, seen, total, None)
+                if stage is Stage.FLOW:
+                    self.plots.cut_flow(seen)
+                elif stage is Stage.KERNELS:
+                    self.plots.cut_kernels(seen)
+                self._remember(self.controller.folder)
+            case events.FlowProgress():
+                self.plots.show_flow(event)
+                self.run_bar.show_progress(Stage.FLOW, event.images_seen, event.images_total, event.seconds_left)
+            case events.KernelProgress():
+                self.plots.show_kernels(event)
+                self.run_bar.show_progress(Stage.KERNELS, event.images_seen, event.images_total, event.seconds_left)
+            case events.KernelSnapshot():
+                self.kernel_view.add_snapshot(event.images_seen, event.kernels)
+            case events.PhotoRestored(done=done, total=total):
+                if self._export is not None:
+                    self._export.show_progress(done, total)
+                else:
+                    self.run_bar.show_note(f"Restored {done} of {total} photos.")
+            case events.Estimate(seconds=seconds):
+                self.run_bar.show_note(f"This will take about {duration(seconds)} on this machine.")
+            case events.Note(text=text):
+                self.run_bar.show_note(text)
+            case events.CheckpointSaved():
+                self.run_bar.show_note(f"Saved at {datetime.now():%H:%M}. You can pause or stop at any time.")
+            case Result():
+                self.result_view.show_result(event)
+
+    @Slot(object)
+    def _show_truth(self, psf: object) -> None:
+        self.kernel_view.show_truth(None if psf is None else psf.kernels)  # type: ignore[attr-defined]
+
+    @Slot(object)
+    def _show_report(self, report: Report) -> None:
+        failed = isinstance(report.outcome, Failed)
+        if report.task is Task.EXPORT and self._export is not None:
+            stopped = isinstance(report.outcome, Stopped)
+            self._export.show_end(report.written, report.skipped, stopped=stopped, failed=failed)
+        elif report.skipped and not self.controller.situation.closing:
+            lines = [f"{Path(item.path).name}: {item.reason}" for item in report.skipped]
+            ListDialog("Photos left out", "These photos were left out of the run.", lines, self).open()
+        if failed and self._saving is not None:
+            self._saving.done(0)
+
+    @Slot(object)
+    def _show_trouble(self, trouble: Trouble) -> None:
+        TroubleDialog(trouble.what, trouble.why, trouble.todo, trouble.log, self).open()
+
+    # From the person
+
+    @Slot(object)
+    def _sources_chosen(self, chosen: dict[Role, tuple[Path, ...]]) -> None:
+        paths = [path for sources in chosen.values() for path in sources]
+        if len(paths) == 1 and _is_project(paths[0]):
+            self.controller.open_project(paths[0])
+            return
+        for role, sources in chosen.items():
+            self.controller.set_sources(role, sources)
+
+    @Slot()
+    def _ask_project(self) -> None:
+        dialog = QFileDialog(self, "Open a project")
+        dialog.setFileMode(QFileDialog.FileMode.ExistingFile)
+        dialog.setNameFilter("Projects (*.ddm)")
+        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        dialog.fileSelected.connect(self._project_chosen)
+        dialog.open()
+
+    @Slot(str)
+    def _project_chosen(self, file: str) -> None:
+        self.open_project(Path(file))
+
+    def open_project(self, path: Path) -> None:
+        """Shows a project: its folder, or its project.ddm."""
+        self.controller.open_project(path)
+        self._remember(self.controller.folder)
+
+    @Slot()
+    def _ask_export(self) -> None:
+        folder = self.controller.folder
+        photos = self.controller.found(Role.DEGRADED).photos
+        dialog = ExportDialog(photos, (folder or Path.home()) / "restored", self)
+        dialog.export_wanted.connect(self._start_export)
+        dialog.stop_wanted.connect(self.controller.stop)
+        dialog.finished.connect(self._export_closed)
+        self._export = dialog
+        dialog.open()
+
+    @Slot(object, str, int)
+    def _start_export(self, folder: Path, file_format: str, quality: int) -> None:
+        if self._export is not None:
+            self._export.show_started()
+            self.controller.export(folder, file_format, quality)
+
+    @Slot()
+    def _export_closed(self) -> None:
+        self._export = None
+
+    @Slot()
+    def _open_log(self) -> None:
+        if log_file().is_file():
+            QDesktopServices.openUrl(QUrl.fromLocalFile(str(log_file())))
+        else:
+            self.run_bar.show_note("The log is empty: nothing has gone wrong.")
+
+    @Slot()
+    def _about(self) -> None:
+        AboutDialog(ddm_gui.__version__, self).open()
+
+    @Slot()
+    def _fill_recent(self) -> None:
+        self.recent_menu.clear()
+        for path in self._recent():
+            action = QAction(str(path), self.recent_menu)
+            action.setData(str(path))
+            action.triggered.connect(self._open_recent)
+            self.recent_menu.addAction(action)
+        if self.recent_menu.isEmpty():
+            self.recent_menu.addAction("Nothing yet").setEnabled(False)
+
+    @Slot()
+    def _open_recent(self) -> None:
+        action = self.sender()
+        assert isinstance(action, QAction)
+        self.open_project(Path(action.data()))
+
+    def _recent(self) -> list[Path]:
+        """Projects of late that still exist, the newest first."""
+        kept = QSettings("ddm_gui", "ddm_gui").value("recent", [], type=list)
+        folders = [Path(text) for text in kept] if isinstance(kept, list) else []
+        return [folder for folder in folders if (folder / NAME).is_file()]
+
+    def _remember(self, folder: Path | None) -> None:
+        if folder is not None and (folder / NAME).is_file():
+            recent = dict.fromkeys([str(folder), *map(str, self._recent())])
+            QSettings("ddm_gui", "ddm_gui").setValue("recent", list(recent)[:MOST_RECENT])
+
+    # Events of Qt
+
+    def dragEnterEvent(self, event: QDragEnterEvent) -> None:
+        """Photos may be dropped anywhere."""
+        if self.folders.isEnabled() and dropped_paths(event.mimeData()):
+            event.acceptProposedAction()
+
+    def dropEvent(self, event: QDropEvent) -> None:
+        """Two folders are one set each; anything else fills the first set that is still empty."""
+        empty = [role for role in Role if not self.controller.found(role).sources]
+        paths = dropped_paths(event.mimeData())
+        self._sources_chosen(assigned(paths, empty[0] if empty else None))
+        event.acceptProposedAction()
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        """After the first paint the heavy part of the program is loaded."""
+        super().paintEvent(event)
+        if not self._painted:
+            self._painted = True
+            self._after_paint.start()
+
+    def closeEvent(self, event: QCloseEvent) -> None:
+        """Asks once where a run is going on; saves; then closes."""
+        if self._may_close:
+            self.hide()  # a photo that is being read at this moment is waited for, unseen
+            self.controller.shut_down()
+            event.accept()
+            self.closed.emit()
+            return
+        event.ignore()
+        if self.controller.situation.phase is Phase.IDLE:
+            self.controller.close_soon()
+        elif self._close_dialog is None and self._saving is None:
+            self._close_dialog = CloseDialog(self)
+            self._close_dialog.stop_wanted.connect(self.stop_and_close)
+            self._close_dialog.finished.connect(self._close_answered)
+            self._close_dialog.open()
+
+    @Slot()
+    def stop_and_close(self) -> None:
+        """Stops the run, keeps what it has learned, and closes without a question."""
+        if self.controller.situation.phase is not Phase.IDLE:
+            self._saving = SavingDialog(self)
+            self._saving.finished.connect(self._saving_ended)
+            self._saving.open()
+        self.controller.close_soon()
+
+    @Slot()
+    def _close_answered(self) -> None:
+        self._close_dialog = None
+
+    @Slot()
+    def _saving_ended(self) -> None:
+        self._saving = None
+
+    @Slot()
+    def _close_now(self) -> None:
+        self._may_close = True
+        if self._saving is not None:
+            self._saving.done(0)
+        if self._export is not None:
+            self._export.done(0)
+        QTimer.singleShot(0, self.close)
+
+
+def _is_project(path: Path) -> bool:
+    return path.suffix == ".ddm" or (path / NAME).is_file()
+
+
+def _action(
+    menu: QMenu, text: str, slot: Callable[[], object], shortcut: QKeySequence.StandardKey | str | None = None
+) -> QAction:
+    action = QAction(text, menu)
+    action.triggered.connect(lambda: slot())
+    if shortcut is not None:
+        action.setShortcut(QKeySequence(shortcut))
+    menu.addAction(action)
+    return action

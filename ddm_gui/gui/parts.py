@@ -1,0 +1,40 @@
+"""Labels, buttons and layouts, as every view makes them."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
+
+
+def label(text: str = "", name: str = "", *, wrap: bool = False) -> QLabel:
+    """A label; `name` is its look in the style sheet. Its text is taken as it is: file names may look like HTML."""
+    result = QLabel(text)
+    result.setTextFormat(Qt.TextFormat.PlainText)
+    result.setObjectName(name)
+    result.setWordWrap(wrap)
+    return result
+
+
+def button(text: str, name: str = "", *, checkable: bool = False, default: bool = False) -> QPushButton:
+    """A button; `name` is its look in the style sheet."""
+    result = QPushButton(text)
+    result.setObjectName(name)
+    result.setCheckable(checkable)
+    result.setDefault(default)
+    return result
+
+
+def vertical(spacing: int, parent: QWidget | None = None) -> QVBoxLayout:
+    """A column without margins."""
+    result = QVBoxLayout() if parent is None else QVBoxLayout(parent)
+    result.setSpacing(spacing)
+    result.setContentsMargins(0, 0, 0, 0)
+    return result
+
+
+def horizontal(spacing: int, parent: QWidget | None = None) -> QHBoxLayout:
+    """A row without margins."""
+    result = QHBoxLayout() if parent is None else QHBoxLayout(parent)
+    result.setSpacing(spacing)
+    result.setContentsMargins(0, 0, 0, 0)
+    return result

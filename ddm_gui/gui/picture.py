@@ -1,0 +1,58 @@
+"""A photo made ready for showing: 8 bits, at full size and at each half of it, so that any zoom is quick."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+SMALLEST = 256  # halving ends when both sides are below this
+
+
+@dataclass(frozen=True, eq=False)
+class Picture:
+    """`levels[n]` is the photo at 1 / 2**n: uint8, height x width x 4 in the order B, G, R, unused."""
+
+    levels: tuple[NDArray[np.uint8], ...]
+
+    @property
+    def height(self) -> int:
+        """Rows at full size."""
+        return int(self.levels[0].shape[0])
+
+    @property
+    def width(self) -> int:
+        """Columns at full size."""
+        return int(self.levels[0].shape[1])
+
+    def level_for(self, zoom: float) -> int:
+        """The smallest level that still has a pixel for each pixel of the screen at this zoom (1 = full size)."""
+        level = 0
+        while level + 1 < len(self.levels) and zoom * 2 ** (level + 1) <= 1.0:
+            level += 1
+        return level
+
+
+def picture(pixels: NDArray[np.float32]) -> Picture:
+    """Makes a Picture of a photo, height x width x (1 or 3), in [0, 1]; slow for large photos, so not for the GUI."""
+    full = np.empty((*pixels.shape[:2], 4), np.uint8)
+    full[..., 3] = 255
+    for row in range(0, len(pixels), 512):  # in bands, to need little memory beside the photo's own
+        band = np.clip(pixels[row : row + 512] * 255.0 + 0.5, 0.0, 255.0)
+        full[row : row + 512, :, :3] = band[..., ::-1]
+    levels = [full]
+    while max(levels[-1].shape[:2]) > SMALLEST and min(levels[-1].shape[:2]) >= 2:
+        levels.append(_halved(levels[-1]))
+    return Picture(tuple(levels))
+
+
+def _halved(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Means of 2 x 2 pixels; an odd last row or column is left out."""
+    height, width = image.shape[0] // 2 * 2, image.shape[1] // 2 * 2
+    even = image[:height, :width]
+    total = even[0::2, 0::2].astype(np.uint16)
+    total += even[0::2, 1::2]
+    total += even[1::2, 0::2]
+    total += even[1::2, 1::2]
+    return ((total + 2) >> 2).astype(np.uint8)

@@ -1,0 +1,64 @@
+"""The runs that the window can start. The engine's torch modules are imported inside them, in the worker's thread."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ddm_gui.engine.events import Event, Stage
+from ddm_gui.engine.project import Project
+from ddm_gui.engine.psf import PsfGrid
+from ddm_gui.engine.settings import Settings
+
+
+@dataclass
+class Learn:
+    """Steps 1 and 2. Each call goes on from the checkpoints; `again` throws step 2's away, at the first call only."""
+
+    project: Project
+    only: Stage | None = None
+    again: bool = False
+    _called: bool = field(default=False, init=False)
+
+    def __call__(self) -> Generator[Event, None, PsfGrid | None]:
+        from ddm_gui.engine.pipeline import learn
+
+        again = self.again and not self._called
+        self._called = True
+        learned = yield from learn(self.project, only=self.only, again=again)
+        return learned.psf if learned is not None else None
+
+
+@dataclass(frozen=True)
+class Demo:
+    """Builds the demo's photos in `directory`, learns their blur, restores them, and compares with the truth."""
+
+    directory: Path
+    settings: Settings
+
+    def __call__(self) -> Generator[Event, None, PsfGrid | None]:
+        from ddm_gui.engine.pipeline import demo
+
+        learned = yield from demo(self.directory, self.settings)
+        return learned.psf
+
+
+@dataclass(frozen=True)
+class Export:
+    """Restores photos into a folder."""
+
+    photos: tuple[Path, ...]
+    output: Path
+    psf: PsfGrid
+    file_format: str
+    quality: int
+
+    def __call__(self) -> Generator[Event, None, object]:
+        from ddm_gui.engine.restore.photos import restore_photos
+
+        return (
+            yield from restore_photos(
+                self.photos, self.output, self.psf, file_format=self.file_format, quality=self.quality
+            )
+        )

@@ -1,0 +1,202 @@
+"""The states of a run and what the window shows in each: pure functions on frozen values, no Qt.
+
+idle --start--> running --pause--> pausing --paused--> paused --resume--> running
+running, pausing, paused --stop--> stopping; running, pausing, stopping --ended--> idle
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from ddm_gui.engine.events import Stage
+from ddm_gui.engine.project import StageState
+
+
+class Phase(StrEnum):
+    """Where a run is."""
+
+    IDLE = "idle"
+    RUNNING = "running"
+    PAUSING = "pausing"  # the checkpoint is being written
+    PAUSED = "paused"  # memory given back; goes on from the checkpoint
+    STOPPING = "stopping"  # the checkpoint is being written; the run will end
+
+
+class Action(StrEnum):
+    """What moves a run from one phase to another."""
+
+    START = "start"
+    PAUSE = "pause"
+    PAUSED = "paused"
+    RESUME = "resume"
+    STOP = "stop"
+    ENDED = "ended"
+
+
+EDGES: dict[tuple[Phase, Action], Phase] = {
+    (Phase.IDLE, Action.START): Phase.RUNNING,
+    (Phase.RUNNING, Action.PAUSE): Phase.PAUSING,
+    (Phase.PAUSING, Action.PAUSED): Phase.PAUSED,
+    (Phase.PAUSED, Action.RESUME): Phase.RUNNING,
+    (Phase.RUNNING, Action.STOP): Phase.STOPPING,
+    (Phase.PAUSING, Action.STOP): Phase.STOPPING,
+    (Phase.PAUSED, Action.STOP): Phase.STOPPING,
+    (Phase.RUNNING, Action.ENDED): Phase.IDLE,
+    (Phase.PAUSING, Action.ENDED): Phase.IDLE,
+    (Phase.STOPPING, Action.ENDED): Phase.IDLE,
+}
+
+
+class Task(StrEnum):
+    """What a run is for."""
+
+    LEARN = "learn"
+    DEMO = "demo"
+    EXPORT = "export"
+
+
+class CardState(StrEnum):
+    """What a stage's card says; the value is the text."""
+
+    NOT_STARTED = "Not started"
+    WAITING = "Waiting"
+    RUNNING = "Running"
+    PAUSING = "Pausing…"
+    PAUSED = "Paused"
+    STOPPING = "Saving…"
+    PARTIAL = "Stopped, can go on"
+    DONE = "Done"
+    STALE = "Settings changed"
+    FAILED = "Failed"
+
+
+@dataclass(frozen=True)
+class Situation:
+    """All that decides what the window offers. Photo counts are None while a folder is being read."""
+
+    phase: Phase = Phase.IDLE
+    task: Task | None = None
+    active: Stage | None = None
+    failed: Stage | None = None
+    flow: StageState = StageState.ABSENT
+    kernels: StageState = StageState.ABSENT
+    clean: int | None = 0
+    degraded: int | None = 0
+    device_known: bool = False
+    has_kernel: bool = False
+    closing: bool = False
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What the window shows and offers; derived, never set."""
+
+    flow: CardState
+    kernels: CardState
+    start_text: str
+    hint: str
+    can_start: bool
+    can_pause: bool
+    can_stop: bool
+    can_learn_again: bool
+    can_export: bool
+    can_demo: bool
+    can_edit: bool  # sources, settings, project folder
+    saving: bool
+
+
+_CARDS = {
+    StageState.ABSENT: CardState.NOT_STARTED,
+    StageState.PARTIAL: CardState.PARTIAL,
+    StageState.DONE: CardState.DONE,
+    StageState.STALE: CardState.STALE,
+}
+_ACTIVE_CARDS = {
+    Phase.RUNNING: CardState.RUNNING,
+    Phase.PAUSING: CardState.PAUSING,
+    Phase.PAUSED: CardState.PAUSED,
+    Phase.STOPPING: CardState.STOPPING,
+}
+
+
+def after(phase: Phase, action: Action) -> Phase:
+    """The phase that follows.
+
+    Raises:
+        ValueError: this action means nothing in this phase.
+    """
+    if (phase, action) not in EDGES:
+        raise ValueError(f"a run that is {phase} cannot {action}")
+    return EDGES[phase, action]
+
+
+def shown(now: Situation) -> Shown:
+    """What the window shows in a situation."""
+    idle = now.phase is Phase.IDLE and not now.closing
+    learning = now.task in (Task.LEARN, Task.DEMO)
+    has_sources = bool(now.clean) and bool(now.degraded)
+    ready = idle and has_sources and now.device_known
+    finished = now.flow is StageState.DONE and now.kernels is StageState.DONE
+    begun = StageState.PARTIAL in (now.flow, now.kernels) or (
+        now.flow is StageState.DONE and now.kernels is StageState.ABSENT
+    )
+    open_run = now.phase in (Phase.RUNNING, Phase.PAUSING, Phase.PAUSED) and not now.closing
+    return Shown(
+        flow=_card(now, Stage.FLOW, now.flow),
+        kernels=_card(now, Stage.KERNELS, now.kernels),
+        start_text="Continue" if now.phase is Phase.PAUSED or (idle and begun) else "Start",
+        hint=_hint(now, has_sources, finished),
+        can_start=(ready and not finished) or (now.phase is Phase.PAUSED and learning and not now.closing),
+        can_pause=now.phase is Phase.RUNNING and learning and not now.closing,
+        can_stop=open_run,
+        can_learn_again=ready and now.flow is StageState.DONE and now.kernels is not StageState.ABSENT,
+        can_export=idle and now.has_kernel and bool(now.degraded),
+        can_demo=idle and now.device_known,
+        can_edit=idle,
+        saving=now.phase is Phase.STOPPING,
+    )
+
+
+def _card(now: Situation, stage: Stage, kept: StageState) -> CardState:
+    """One card: what the run does with the stage at the moment, else what is kept of it on the disk."""
+    if now.phase is not Phase.IDLE and now.active is stage:
+        return _ACTIVE_CARDS[now.phase]
+    learning = now.phase is not Phase.IDLE and now.task in (Task.LEARN, Task.DEMO)
+    if learning and stage is Stage.KERNELS and now.active in (None, Stage.FLOW):
+        return CardState.WAITING
+    if now.failed is stage:
+        return CardState.FAILED
+    return _CARDS[kept]
+
+
+def _hint(now: Situation, has_sources: bool, finished: bool) -> str:
+    """One sentence: what comes next, or why Start waits."""
+    if now.closing:
+        return "Saving, then closing…"
+    if now.phase is Phase.IDLE:
+        return _idle_hint(now, has_sources, finished)
+    if now.phase is Phase.PAUSED:
+        return "Paused: memory is given back, nothing is lost. Continue whenever you like."
+    if now.phase in (Phase.PAUSING, Phase.STOPPING):
+        return "Saving what is learned so far…"
+    if now.task is Task.EXPORT:
+        return "Saving restored photos…"
+    if now.active is None:
+        return "Getting ready…"
+    return "You can pause or stop at any time; what is learned is kept."
+
+
+def _idle_hint(now: Situation, has_sources: bool, finished: bool) -> str:
+    if now.clean is None or now.degraded is None:
+        return "Reading the photos…"
+    if not has_sources:
+        missing = "two folders" if not now.clean and not now.degraded else "clean photos"
+        return f"Drop {missing if now.degraded or not now.clean else 'degraded photos'} on the left to begin."
+    if not now.device_known:
+        return "Looking for a graphics card…"
+    if now.failed is not None:
+        return "The last run ended with an error. Change what is needed and press Start."
+    if finished:
+        return "The blur is found. Compare before and after, then export."
+    return "Ready. Everything learned is saved in the project folder."

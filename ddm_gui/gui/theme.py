@@ -1,0 +1,154 @@
+"""How the window looks: two sets of colours, the style sheet, the icons, and where their files are."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from functools import cache
+from pathlib import Path
+from string import Template
+
+from PySide6.QtCore import QByteArray, QSize, Qt
+from PySide6.QtGui import QColor, QIcon, QPainter, QPalette, QPixmap
+from PySide6.QtSvg import QSvgRenderer
+from PySide6.QtWidgets import QApplication
+
+ICON_COLOUR = "#808080"  # what the SVG files are drawn in; replaced by the text colour
+
+
+@dataclass(frozen=True)
+class Colours:
+    """Every colour of the window, by what it is for."""
+
+    window: str
+    panel: str
+    raised: str
+    line: str
+    text: str
+    muted: str
+    accent: str
+    on_accent: str
+    good: str
+    warn: str
+    bad: str
+    canvas: str
+
+
+# Neutral greys, so that the window does not tint the judgement of a photo's colours.
+DARK = Colours(
+    window="#1f1f20",
+    panel="#29292b",
+    raised="#38383b",
+    line="#434347",
+    text="#e8e8ea",
+    muted="#a3a3a9",
+    accent="#5aa2f2",
+    on_accent="#0c1a2a",
+    good="#6cc48a",
+    warn="#e3b75c",
+    bad="#ee8079",
+    canvas="#171718",
+)
+LIGHT = Colours(
+    window="#efeff1",
+    panel="#fbfbfc",
+    raised="#e6e6e9",
+    line="#cdcdd2",
+    text="#1d1d20",
+    muted="#5f5f67",
+    accent="#1d6ac4",
+    on_accent="#ffffff",
+    good="#237a42",
+    warn="#8a5d00",
+    bad="#b3352b",
+    canvas="#dcdcdf",
+)
+
+
+def colours() -> Colours:
+    """The set that goes with the application's palette."""
+    return DARK if QApplication.palette().color(QPalette.ColorRole.Window).lightness() < 128 else LIGHT
+
+
+def palette(chosen: Colours) -> QPalette:
+    """A Qt palette of these colours, for the parts that the style sheet does not name."""
+    result = QPalette(QColor(chosen.raised), QColor(chosen.window))
+    role = QPalette.ColorRole
+    for name, colour in {
+        role.WindowText: chosen.text,
+        role.Base: chosen.panel,
+        role.AlternateBase: chosen.raised,
+        role.Text: chosen.text,
+        role.Button: chosen.raised,
+        role.ButtonText: chosen.text,
+        role.ToolTipBase: chosen.raised,
+        role.ToolTipText: chosen.text,
+        role.PlaceholderText: chosen.muted,
+        role.Highlight: chosen.accent,
+        role.HighlightedText: chosen.on_accent,
+        role.Link: chosen.accent,
+    }.items():
+        result.setColor(name, QColor(colour))
+    for name in (role.WindowText, role.Text, role.ButtonText):
+        result.setColor(QPalette.ColorGroup.Disabled, name, QColor(chosen.muted))
+    return result
+
+
+def follow_system(app: QApplication) -> None:
+    """Fusion in the system's light or dark; dark where the system does not say, since photos are judged on grey."""
+    app.setStyle("Fusion")
+    light = app.styleHints().colorScheme() == Qt.ColorScheme.Light
+    app.setPalette(palette(LIGHT if light else DARK))
+
+
+def style_sheet() -> str:
+    """`resources/style.qss` with the colours filled in."""
+    icons = resource("icons/up.svg").parent.as_posix()
+    return Template(resource("style.qss").read_text(encoding="utf-8")).substitute(asdict(colours()), icons=icons)
+
+
+def resource(name: str) -> Path:
+    """A file of the program: beside the package in an installed copy's wheel, at the top of a checkout.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+    """
+    package = Path(__file__).resolve().parents[1]
+    for folder in (package / "resources", package.parent / "resources"):
+        if (folder / name).is_file():
+            return folder / name
+    raise FileNotFoundError(f"resource {name}")
+
+
+def icon(name: str) -> QIcon:
+    """The icon `resources/icons/<name>.svg`, drawn in the window's text colour; paler where disabled."""
+    chosen = colours()
+    result = QIcon()
+    result.addPixmap(_drawn(name, chosen.text), QIcon.Mode.Normal)
+    result.addPixmap(_drawn(name, chosen.line), QIcon.Mode.Disabled)
+    return result
+
+
+def icon_on_accent(name: str) -> QIcon:
+    """The same icon for a button that is filled with the accent colour."""
+    chosen = colours()
+    result = QIcon()
+    result.addPixmap(_drawn(name, chosen.on_accent), QIcon.Mode.Normal)
+    result.addPixmap(_drawn(name, chosen.muted), QIcon.Mode.Disabled)
+    return result
+
+
+def app_icon() -> QIcon:
+    """The program's own icon."""
+    return QIcon(str(resource("icons/ddm.svg")))
+
+
+@cache
+def _drawn(name: str, colour: str) -> QPixmap:
+    """An SVG file in one colour, large enough for screens of twice the density."""
+    text = resource(f"icons/{name}.svg").read_text(encoding="utf-8").replace(ICON_COLOUR, colour)
+    pixmap = QPixmap(QSize(40, 40))
+    pixmap.fill(Qt.GlobalColor.transparent)
+    painter = QPainter(pixmap)
+    QSvgRenderer(QByteArray(text.encode())).render(painter)
+    painter.end()
+    return pixmap

@@ -1,0 +1,190 @@
+"""Live curves: the loss of step 1, and in step 2 how far the simulated photos still are from the real ones."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyqtgraph as pg
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QFontMetrics
+from PySide6.QtWidgets import QFrame, QWidget
+
+from ddm_gui.engine.events import FlowProgress, KernelProgress
+from ddm_gui.gui.parts import button, horizontal, label, vertical
+from ddm_gui.gui.theme import colours
+
+MOST_POINTS = 2000  # of a curve; then every other one is dropped
+
+
+class Curve:
+    """Points of one curve, thinned so that a run of hours stays quick to draw. A missing value is a gap."""
+
+    def __init__(self, item: pg.PlotDataItem) -> None:
+        self._item = item
+        self._x: list[float] = []
+        self._y: list[float] = []
+
+    def add(self, x: float, y: float | None) -> None:
+        """One more point, drawn at once."""
+        self._x.append(x)
+        self._y.append(np.nan if y is None else y)
+        if len(self._x) > MOST_POINTS:
+            self._x, self._y = self._x[::2], self._y[::2]
+        self._item.setData(self._x, self._y)
+
+    def cut(self, x: float) -> None:
+        """Forgets what lies beyond x: a run that goes on from a checkpoint draws that part again."""
+        keep = [index for index, value in enumerate(self._x) if value <= x]
+        self._x = [self._x[index] for index in keep]
+        self._y = [self._y[index] for index in keep]
+        self._item.setData(self._x, self._y)
+
+    def clear(self) -> None:
+        """No points."""
+        self._x, self._y = [], []
+        self._item.setData([], [])
+
+
+class _Counts(pg.AxisItem):  # type: ignore[misc]
+    """Numbers of patches: 20k, 1.5M."""
+
+    def tickStrings(self, values: list[float], scale: float, spacing: float) -> list[str]:
+        return [_count(value) for value in values]
+
+
+def _count(value: float) -> str:
+    if abs(value) >= 1e6:
+        return f"{value / 1e6:g}M"
+    return f"{value / 1e3:g}k" if value else "0"
+
+
+class CurvePanel(QFrame):
+    """A titled plot against the number of patches seen, with the newest value beside the title."""
+
+    def __init__(self, title: str, unit: str, waiting: str, tip: str, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setObjectName("panel")
+        chosen = colours()
+        self._value = label("", "muted")
+        self.log_button = button("Log", "small", checkable=True)
+        self.log_button.setToolTip("Logarithmic scale")
+        self.log_button.setAccessibleName(f"{title}: logarithmic scale")
+        self._waiting = label(waiting, "muted", wrap=True)
+        self._waiting.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        self.plot = pg.PlotWidget(background=chosen.panel, axisItems={"bottom": _Counts("bottom")})
+        self.plot.setAccessibleName(f"{title} against patches seen")
+        self.plot.setMenuEnabled(False)
+        self.plot.hideButtons()
+        self.plot.setMouseEnabled(False, False)
+        self.plot.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self.plot.showGrid(x=False, y=True, alpha=0.15)
+        for side in ("left", "bottom"):
+            axis = self.plot.getAxis(side)
+            axis.setPen(pg.mkPen(chosen.line))
+            axis.setTextPen(pg.mkPen(chosen.muted))
+            axis.setStyle(tickLength=-4)
+        self.plot.getAxis("left").setWidth(QFontMetrics(self.font()).horizontalAdvance("0.000") + 14)
+        self.plot.getAxis("bottom").enableAutoSIPrefix(False)
+        self.plot.getAxis("left").enableAutoSIPrefix(False)
+        self.plot.getPlotItem().setContentsMargins(0, 2, 4, 0)
+        self.plot.hide()
+        heading = label(title, "heading")
+        heading.setToolTip(tip)
+        units = label(unit, "muted")
+        units.setToolTip(tip)
+        head = horizontal(6)
+        head.addWidget(heading)
+        head.addWidget(units)
+        head.addStretch()
+        head.addWidget(self._value)
+        head.addWidget(self.log_button)
+        layout = vertical(2, self)
+        layout.setContentsMargins(12, 6, 8, 4)
+        layout.addLayout(head)
+        layout.addWidget(self._waiting, 1)
+        layout.addWidget(self.plot, 1)
+        self.log_button.toggled.connect(self._scale)
+
+    def curve(self, colour: str, *, dashed: bool = False) -> Curve:
+        """A new curve in this panel."""
+        style = Qt.PenStyle.DashLine if dashed else Qt.PenStyle.SolidLine
+        return Curve(
+            self.plot.plot(
+                pen=pg.mkPen(colour, width=1 if dashed else 2, style=style), connect="finite", antialias=True
+            )
+        )
+
+    def show_value(self, text: str) -> None:
+        """The newest value; the plot takes the place of the words that waited for it."""
+        self._value.setText(text)
+        self._waiting.hide()
+        self.plot.show()
+
+    def clear(self) -> None:
+        """Back to waiting."""
+        self._value.clear()
+        self.plot.hide()
+        self._waiting.show()
+
+    def _scale(self, logarithmic: bool) -> None:
+        self.plot.setLogMode(x=False, y=logarithmic)
+
+
+class TrainingPlots(QWidget):
+    """Both curves, one above the other."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        chosen = colours()
+        self.loss = CurvePanel(
+            "Step 1",
+            "loss",
+            "The flow-matching loss appears here.",
+            "How well the network knows the degraded photos: the flow-matching loss per value. It should fall, "
+            "then level off.",
+        )
+        self.ikl = CurvePanel(
+            "Step 2",
+            "IKL, nats per value",
+            "The distance between simulated and real photos appears here.",
+            "How far simulated photos still are from the real ones: the integrated KL divergence. "
+            "Below the dashed line it cannot be told from zero.",
+        )
+        self._loss = self.loss.curve(chosen.accent)
+        self._ikl = self.ikl.curve(chosen.good)
+        self._floor = self.ikl.curve(chosen.muted, dashed=True)
+        layout = vertical(10, self)
+        layout.addWidget(self.loss, 1)
+        layout.addWidget(self.ikl, 1)
+
+    def show_flow(self, progress: FlowProgress) -> None:
+        """A point of step 1."""
+        self._loss.add(progress.images_seen, progress.loss)
+        self.loss.show_value(f"{progress.loss:.4f}")
+
+    def show_kernels(self, progress: KernelProgress) -> None:
+        """A point of step 2; while the auxiliary network warms up there is no estimate yet."""
+        if progress.ikl is None:
+            return
+        self._ikl.add(progress.images_seen, progress.ikl)
+        self._floor.add(progress.images_seen, progress.ikl_floor)
+        self.ikl.show_value(f"{progress.ikl:.2g}")
+
+    def cut_flow(self, images_seen: int) -> None:
+        """Step 1 goes on from here."""
+        self._loss.cut(images_seen)
+
+    def cut_kernels(self, images_seen: int) -> None:
+        """Step 2 goes on from here."""
+        self._ikl.cut(images_seen)
+        self._floor.cut(images_seen)
+
+    def clear_flow(self) -> None:
+        """Step 1 begins anew."""
+        self._loss.clear()
+        self.loss.clear()
+
+    def clear_kernels(self) -> None:
+        """Step 2 begins anew."""
+        self._ikl.clear()
+        self._floor.clear()
+        self.ikl.clear()

@@ -1,0 +1,22 @@
+"""Numbers as a person says them."""
+
+from __future__ import annotations
+
+import math
+
+
+def duration(seconds: float) -> str:
+    """'40 s', '3 min', '2 h 10 min'; no finer than anybody needs. Empty where it is not known."""
+    if not math.isfinite(seconds) or seconds < 0:
+        return ""
+    if seconds < 60:
+        return f"{math.ceil(seconds)} s"
+    minutes = round(seconds / 60)
+    if minutes < 60:
+        return f"{minutes} min"
+    return f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def photos(count: int) -> str:
+    """'1 photo', '24 photos'."""
+    return "1 photo" if count == 1 else f"{count:,} photos"

@@ -1,0 +1,467 @@
+"""The whole way: a kernel is found, a stopped run equals one that never stopped, and nothing stale is reused."""
+
+from __future__ import annotations
+
+import math
+import os
+import shutil
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from ddm_gui.engine import flow, history, matching, pipeline, spectrum, training
+from ddm_gui.engine.errors import UserError
+from ddm_gui.engine.events import (
+    CheckpointSaved,
+    Estimate,
+    Event,
+    FlowProgress,
+    KernelProgress,
+    KernelSnapshot,
+    Note,
+    Result,
+    Stage,
+    StageDone,
+    StageStarted,
+)
+from ddm_gui.engine.files import previous
+from ddm_gui.engine.photo import Photo, write
+from ddm_gui.engine.pipeline import Learned, learn
+from ddm_gui.engine.project import Project, StageState, checkpoint_notes
+from ddm_gui.engine.psf import PsfGrid, centroid
+from ddm_gui.engine.settings import Settings
+from ddm_gui.engine.training import load_checkpoint
+
+from ..conftest import SmallPhotos
+
+TINY = Settings(
+    kernel_size=9,
+    patch_size=16,
+    width=8,
+    blocks=1,
+    batch_size=8,
+    images_flow=8 * 12,
+    images_kernel=8 * 12,
+    device="cpu",
+)
+UPDATES = 12  # of step 1; of step 2 after its warm-up
+
+
+@pytest.fixture(autouse=True)
+def small_amounts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same code on fewer patches, and a report, a snapshot after each update, so that a test knows where it is."""
+    monkeypatch.setattr(spectrum, "PATCHES", spectrum.BATCH)
+    monkeypatch.setattr(flow, "FLOOR_BATCHES", 2)
+    monkeypatch.setattr(matching, "WARM_UP", 4)
+    monkeypatch.setattr(training, "REPORT_SECONDS", 0.0)
+    monkeypatch.setattr(training, "SNAPSHOT_SECONDS", 0.0)
+
+
+@pytest.fixture
+def photos(small_photos: SmallPhotos, tmp_path: Path) -> SmallPhotos:
+    """A copy, to change."""
+    folder = tmp_path / "zdjęcia Großer 写真"
+    for source in small_photos[:3]:
+        shutil.copytree(source, folder / source.name)
+    shutil.copy(small_photos.truth, folder)
+    return SmallPhotos(*(folder / path.name for path in small_photos))
+
+
+@pytest.fixture
+def project(photos: SmallPhotos, tmp_path: Path) -> Project:
+    return Project(tmp_path / "project", (photos.clean,), (photos.degraded,), TINY)
+
+
+def finish(run: Generator[Event, None, Learned | None]) -> tuple[Learned | None, list[Event]]:
+    events: list[Event] = []
+    while True:
+        try:
+            events.append(next(run))
+        except StopIteration as done:
+            return done.value, events
+
+
+def done(project: Project, only: Stage | None = None, again: bool = False) -> list[Event]:
+    """The events of a run to its end."""
+    return finish(learn(project, only, again))[1]
+
+
+def stop(project: Project, where: Callable[[Event], bool]) -> Event:
+    """Pulls a run until an event fits, then closes it."""
+    run = learn(project)
+    event = next(event for event in run if where(event))
+    run.close()
+    return event
+
+
+def notes(events: Sequence[Event]) -> list[str]:
+    return [event.text for event in events if isinstance(event, Note)]
+
+
+def started(events: Sequence[Event]) -> dict[Stage, int]:
+    """From how many images each step went on."""
+    return {event.stage: event.images_seen for event in events if isinstance(event, StageStarted)}
+
+
+# The whole way
+
+
+def test_a_known_kernel_is_found_from_a_flat_start(small_photos: SmallPhotos, tmp_path: Path) -> None:
+    """300 updates of each step, 16 patches each: NCC from .39 to above .9 (measured: .97)."""
+    settings = TINY.with_changes(
+        {
+            "start": "flat",
+            "noise_sigma": 0.02,
+            "batch_size": 16,
+            "images_flow": 16 * 300,
+            "images_kernel": 16 * 300,
+            "flow_rate": 0.01,
+            "kernel_rate": 0.05,
+        }
+    )
+    project = Project(tmp_path / "project", (small_photos.clean,), (small_photos.degraded,), settings)
+    learned, events = finish(learn(project, truth=small_photos.truth))
+    assert learned is not None
+    result = events[-1]
+    assert isinstance(result, Result)
+    assert result.ncc_start is not None
+    assert result.ncc is not None
+    assert result.ncc_start < 0.5
+    assert result.ncc > 0.9
+    assert result.noise_sigma == pytest.approx(0.02)
+    assert learned.ikl == result.ikl
+    assert math.isfinite(learned.ikl)
+
+
+def test_the_events_and_files_of_a_run(project: Project) -> None:
+    learned, events = finish(learn(project))
+    assert learned is not None
+    kinds = [type(event) for event in events]
+    assert kinds.index(Estimate) < kinds.index(StageStarted)
+    assert started(events) == {Stage.FLOW: 0, Stage.KERNELS: 0}
+    assert [event.stage for event in events if isinstance(event, StageDone)] == [Stage.FLOW, Stage.KERNELS]
+    assert kinds[-1] is Result
+    assert kinds.count(FlowProgress) == UPDATES
+    assert kinds.count(KernelProgress) == UPDATES + matching.WARM_UP
+    assert Project.open(project.root) == project
+    psf = PsfGrid.load(project.psf)
+    assert psf.kernels.shape == (1, 1, 1, 9, 9)
+    np.testing.assert_array_equal(psf.kernels, learned.psf.kernels)
+    assert psf.kernels.sum() == pytest.approx(1.0, abs=1e-5)
+    assert (psf.kernels >= 0).all()
+    assert centroid(psf.kernels[0, 0, 0]) == pytest.approx((4, 4), abs=0.1)
+    assert psf.provenance["settings"]["kernel_size"] == 9
+    snapshots = history.read(project.history)
+    assert len(snapshots) == UPDATES + matching.WARM_UP
+    assert snapshots.kernels.shape[1:] == psf.kernels.shape
+    assert set(project.stage_states().values()) == {StageState.DONE}
+
+
+def test_what_is_done_is_not_done_again(project: Project) -> None:
+    first, _ = finish(learn(project))
+    before = {path: path.stat().st_mtime_ns for path in (project.flow_checkpoint, project.kernels_checkpoint)}
+    second, events = finish(learn(project))
+    assert not [event for event in events if isinstance(event, FlowProgress | KernelProgress | CheckpointSaved | Note)]
+    assert next(event.seconds for event in events if isinstance(event, Estimate)) == 0.0
+    assert before == {path: path.stat().st_mtime_ns for path in before}
+    assert first is not None
+    assert second is not None
+    np.testing.assert_array_equal(first.psf.kernels, second.psf.kernels)
+    assert second.seconds == first.seconds
+
+
+def test_the_steps_one_by_one_equal_both_at_once(project: Project, tmp_path: Path) -> None:
+    nothing, events = finish(learn(project, Stage.FLOW))
+    assert nothing is None
+    assert started(events) == {Stage.FLOW: 0}
+    assert not project.kernels_checkpoint.exists()
+    assert not project.psf.exists()
+    alone, events = finish(learn(project, Stage.KERNELS))
+    assert started(events) == {Stage.FLOW: 8 * UPDATES, Stage.KERNELS: 0}
+    both, _ = finish(learn(replace(project, root=tmp_path / "both")))
+    assert alone is not None
+    assert both is not None
+    np.testing.assert_array_equal(alone.psf.kernels, both.psf.kernels)
+
+
+def test_again_learns_the_kernel_on_the_flow_that_is_there(project: Project) -> None:
+    first, _ = finish(learn(project))
+    again, events = finish(learn(project, again=True))
+    assert started(events) == {Stage.FLOW: 8 * UPDATES, Stage.KERNELS: 0}
+    assert len(history.read(project.history)) == UPDATES + matching.WARM_UP
+    assert first is not None
+    assert again is not None
+    np.testing.assert_array_equal(first.psf.kernels, again.psf.kernels)
+
+
+@pytest.mark.parametrize("updates", [1, 2])
+def test_the_shortest_step_2_that_is_allowed_gives_a_kernel(project: Project, updates: int) -> None:
+    project = project.with_settings(TINY.with_changes({"batch_size": 64 // updates, "images_kernel": 64}))
+    learned, _ = finish(learn(project))
+    assert learned is not None
+    assert np.isfinite(learned.psf.kernels).all()
+    assert learned.psf.kernels.sum() == pytest.approx(1.0, abs=1e-5)
+
+
+@pytest.mark.parametrize(("channels", "kernels"), [(None, 3), (1, 1), (3, 3)])
+def test_one_kernel_per_colour_or_one_for_all(project: Project, channels: int | None, kernels: int) -> None:
+    for folder in (project.clean[0], project.degraded[0]):
+        for path in folder.iterdir():
+            pixels = np.random.default_rng(len(path.name)).random((90, 90, 3), np.float32)
+            write(Photo(pixels, 8), path)
+    learned, _ = finish(learn(project.with_settings(TINY.with_changes({"channels": channels}))))
+    assert learned is not None
+    assert learned.psf.kernels.shape == (1, 1, kernels, 9, 9)
+
+
+def test_the_estimate_is_of_what_is_left(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    """At a second for each update of step 1, ten for each of step 2."""
+    monkeypatch.setattr(pipeline, "seconds_per_update", lambda *_: (1.0, 10.0))
+    monkeypatch.setattr(pipeline, "WARM_UP", matching.WARM_UP)
+
+    def estimate(only: Stage | None = None) -> float:
+        run = learn(project, only)
+        seconds = next(event.seconds for event in run if isinstance(event, Estimate))
+        run.close()
+        return seconds
+
+    assert estimate() == pytest.approx(UPDATES + 10 * (matching.WARM_UP + UPDATES))
+    assert estimate(Stage.FLOW) == pytest.approx(UPDATES)
+    stop(project, flow_seen(8 * 3))
+    assert estimate(Stage.FLOW) == pytest.approx(UPDATES - 3)
+    stop(project, kernels_seen(8 * 6))
+    assert estimate() == estimate(Stage.KERNELS) == pytest.approx(10 * (matching.WARM_UP + UPDATES - 6))
+
+
+# Stopped and resumed
+
+
+def flow_seen(images: int) -> Callable[[Event], bool]:
+    return lambda event: isinstance(event, FlowProgress) and event.images_seen >= images
+
+
+def kernels_seen(images: int) -> Callable[[Event], bool]:
+    return lambda event: isinstance(event, KernelProgress) and event.images_seen >= images
+
+
+def starts(stage: Stage) -> Callable[[Event], bool]:
+    return lambda event: isinstance(event, StageStarted) and event.stage is stage
+
+
+def ends(stage: Stage) -> Callable[[Event], bool]:
+    return lambda event: isinstance(event, StageDone) and event.stage is stage
+
+
+@pytest.fixture
+def straight(project: Project, tmp_path: Path) -> tuple[Project, Learned]:
+    """The same run, never stopped."""
+    twin = replace(project, root=tmp_path / "straight")
+    learned, _ = finish(learn(twin))
+    assert learned is not None
+    return twin, learned
+
+
+def assert_equal(project: Project, twin: Project) -> None:
+    """All that a run leaves is the same, bit for bit."""
+    np.testing.assert_array_equal(PsfGrid.load(project.psf).kernels, PsfGrid.load(twin.psf).kernels)
+    assert PsfGrid.load(project.psf).noise_sigma == PsfGrid.load(twin.psf).noise_sigma
+    for stage in (Stage.FLOW, Stage.KERNELS):
+        ours, theirs = load_checkpoint(project.checkpoint(stage)), load_checkpoint(twin.checkpoint(stage))
+        assert ours is not None
+        assert theirs is not None
+        assert ours[0].keys() == theirs[0].keys()
+        for name, tensor in theirs[0].items():
+            assert torch.equal(ours[0][name], tensor), f"{stage}: {name}"
+        assert (ours[1]["update"], ours[1]["numbers"]) == (theirs[1]["update"], theirs[1]["numbers"])
+    # A run closed between a report and the picture of the same update leaves that picture out.
+    one, two = history.read(project.history), history.read(twin.history)
+    common = np.isin(two.images_seen, one.images_seen)
+    np.testing.assert_array_equal(one.images_seen, two.images_seen[common])
+    np.testing.assert_array_equal(one.kernels, two.kernels[common])
+    assert len(two) - len(one) <= 3
+
+
+@pytest.mark.parametrize(
+    "stops",
+    [
+        [flow_seen(8 * 3), kernels_seen(8 * 9)],
+        [flow_seen(8), kernels_seen(8 * 2)],  # in the warm-up: the kernel's optimiser has no state yet
+        [starts(Stage.FLOW), flow_seen(8 * UPDATES), ends(Stage.FLOW), starts(Stage.KERNELS)],
+        [flow_seen(8 * 2), flow_seen(8 * 7), kernels_seen(8 * 4), kernels_seen(8 * 5), kernels_seen(8 * 15)],
+        [kernels_seen(8 * 16), ends(Stage.KERNELS)],
+    ],
+    ids=["in-each-step", "early", "at-the-joints", "often", "at-the-end"],
+)
+def test_stopped_and_resumed_equals_never_stopped(
+    stops: list[Callable[[Event], bool]], project: Project, straight: tuple[Project, Learned]
+) -> None:
+    for where in stops:
+        stop(project, where)
+    learned, _ = finish(learn(project))
+    assert_equal(project, straight[0])
+    assert learned is not None
+    assert learned.ikl == straight[1].ikl
+    np.testing.assert_array_equal(learned.start, straight[1].start)
+
+
+@pytest.mark.parametrize("step", ["flow", "kernels"])
+def test_killed_while_the_checkpoint_was_written(
+    step: str, project: Project, straight: tuple[Project, Learned]
+) -> None:
+    """The newest checkpoint is cut short: the one before it is taken, and nothing else is noticed."""
+    stage = Stage(step)
+    seen = flow_seen if stage is Stage.FLOW else kernels_seen
+    stop(project, seen(8 * 5))
+    stop(project, seen(8 * 8))
+    newest = project.checkpoint(stage)
+    newest.write_bytes(newest.read_bytes()[: newest.stat().st_size // 2])
+    assert project.stage_states()[stage] is StageState.PARTIAL
+    events = done(project)
+    assert started(events)[stage] == 8 * 5
+    assert_equal(project, straight[0])
+
+
+def test_the_file_beside_a_killed_write_does_no_harm(project: Project, straight: tuple[Project, Learned]) -> None:
+    stop(project, flow_seen(8 * 5))
+    project.flow_checkpoint.with_name(project.flow_checkpoint.name + ".writing").write_bytes(b"half of it")
+    done(project)
+    assert_equal(project, straight[0])
+
+
+# Stale
+
+
+def test_a_setting_of_step_1_makes_both_steps_stale_and_is_said(project: Project) -> None:
+    done(project)
+    changed = project.with_settings(TINY.with_changes({"width": 12}))
+    assert set(changed.stage_states().values()) == {StageState.STALE}
+    with pytest.raises(UserError, match="Step 2 cannot run alone") as caught:
+        done(changed, Stage.KERNELS)
+    assert "width" in caught.value.why
+    events = done(changed)
+    assert [text for text in notes(events) if "width" in text] == notes(events)
+    assert len(notes(events)) == 2
+    assert started(events) == {Stage.FLOW: 0, Stage.KERNELS: 0}
+    assert set(changed.stage_states().values()) == {StageState.DONE}
+
+
+def test_a_setting_of_step_2_leaves_step_1_done(project: Project) -> None:
+    done(project)
+    changed = project.with_settings(TINY.with_changes({"kernel_size": 7}))
+    assert changed.stage_states() == {Stage.FLOW: StageState.DONE, Stage.KERNELS: StageState.STALE}
+    learned, events = finish(learn(changed, Stage.KERNELS))
+    assert started(events) == {Stage.FLOW: 8 * UPDATES, Stage.KERNELS: 0}
+    assert notes(events) == ["Step 2 is computed again: it was made with another kernel_size."]
+    assert learned is not None
+    assert learned.psf.size == 7
+    assert {snapshot.shape[-1] for snapshot in history.read(project.history).kernels} == {7}
+
+
+def test_a_setting_of_neither_changes_nothing(project: Project) -> None:
+    done(project)
+    assert notes(done(project.with_settings(TINY.with_changes({"device": "auto"})))) == []
+
+
+def test_a_changed_degraded_photo_makes_both_steps_stale(project: Project, photos: SmallPhotos) -> None:
+    done(project)
+    changed = photos.degraded / "photo0.png"
+    status = changed.stat()
+    os.utime(changed, ns=(status.st_atime_ns, status.st_mtime_ns + 10**9))
+    assert set(project.stage_states().values()) == {StageState.STALE}
+    with pytest.raises(UserError, match="Step 2 cannot run alone"):
+        done(project, Stage.KERNELS)
+    events = done(project)
+    assert len(notes(events)) == 2
+    assert all("degraded" in text for text in notes(events))
+    assert started(events) == {Stage.FLOW: 0, Stage.KERNELS: 0}
+
+
+def test_step_2_does_not_run_on_half_a_step_1(project: Project) -> None:
+    with pytest.raises(UserError, match="Step 2 cannot run alone"):
+        done(project, Stage.KERNELS)
+    stop(project, flow_seen(8 * 3))
+    with pytest.raises(UserError, match="Step 2 cannot run alone") as caught:
+        done(project, Stage.KERNELS)
+    assert "not finished" in caught.value.why
+
+
+@pytest.mark.parametrize("harm", ["cut short", "gone"])
+def test_the_checkpoint_before_is_stale_as_the_newest_is(project: Project, harm: str) -> None:
+    """After a kill only the one before it may be left. With another seed it must not be gone on from in silence."""
+    stop(project, flow_seen(8 * 3))
+    stop(project, flow_seen(8 * 6))
+    newest = project.flow_checkpoint
+    if harm == "gone":
+        newest.unlink()
+    else:
+        newest.write_bytes(newest.read_bytes()[:100])
+    assert previous(newest).is_file()
+    changed = project.with_settings(TINY.with_changes({"seed": 5}))
+    assert changed.stage_states()[Stage.FLOW] is StageState.STALE
+    events = done(changed, Stage.FLOW)
+    assert started(events) == {Stage.FLOW: 0}
+    assert notes(events) == ["Step 1 is computed again: it was made with another seed."]
+
+
+# What stops a run
+
+
+def test_a_run_that_met_nan_says_so_and_can_go_on_from_before(
+    project: Project, straight: tuple[Project, Learned], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stop(project, kernels_seen(8 * 6))
+    good = project.kernels_checkpoint.read_bytes()
+    plain = matching.excess_loss
+    with monkeypatch.context() as patch:
+        patch.setattr(matching, "excess_loss", lambda *given: plain(*given) * math.nan)
+        run = learn(project)
+        with pytest.raises(UserError, match="not finite"):
+            finish(run)
+    assert project.kernels_checkpoint.read_bytes() == good
+    done(project)
+    assert_equal(project, straight[0])
+
+
+def test_a_grid_is_refused_with_a_sentence(project: Project) -> None:
+    with pytest.raises(UserError, match="2 x 3 kernels"):
+        done(project.with_settings(TINY.with_changes({"rows": 2, "cols": 3})))
+    assert not project.root.exists()
+
+
+def test_one_blur_per_colour_is_refused_for_grey_photos(project: Project) -> None:
+    with pytest.raises(UserError, match="grey"):
+        done(project.with_settings(TINY.with_changes({"channels": 3})))
+
+
+def test_a_true_psf_that_is_missing_is_told_before_anything_is_computed(project: Project, tmp_path: Path) -> None:
+    run = learn(project, truth=tmp_path / "missing.safetensors")
+    with pytest.raises(UserError):
+        next(run)
+    assert not project.root.exists()
+
+
+def test_photos_too_small_are_told_before_anything_is_computed(project: Project) -> None:
+    with pytest.raises(UserError, match="smaller"):
+        done(project.with_settings(TINY.with_changes({"patch_size": 128})))
+    assert not project.root.exists()
+
+
+def test_noise_beyond_all_that_the_photos_hold_still_gives_a_kernel(project: Project) -> None:
+    learned, _ = finish(learn(project.with_settings(TINY.with_changes({"noise_sigma": 0.5}))))
+    assert learned is not None
+    assert np.isfinite(learned.psf.kernels).all()
+    assert learned.psf.noise_sigma == pytest.approx(0.5)
+
+
+def test_snapshots_are_numpy_that_cannot_be_written_to(project: Project) -> None:
+    event = stop(project, lambda event: isinstance(event, KernelSnapshot))
+    assert isinstance(event, KernelSnapshot)
+    assert isinstance(event.kernels, np.ndarray)
+    assert not event.kernels.flags.writeable
+    about = checkpoint_notes(project.kernels_checkpoint)
+    assert about is not None
+    assert about["update"] * 8 == event.images_seen

@@ -1,0 +1,289 @@
+"""The controller without a screen: commands in, signals out, with a small real run in place of the engine's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from PySide6.QtCore import QObject, Slot
+from pytestqt.qtbot import QtBot
+
+from ddm_gui.engine.errors import UserError
+from ddm_gui.engine.events import Event, Note, PhotoSkipped, Stage
+from ddm_gui.engine.project import NAME, Project, StageState
+from ddm_gui.engine.settings import Settings
+from ddm_gui.gui import controller as controller_module
+from ddm_gui.gui.controller import Controller, Report, Trouble
+from ddm_gui.gui.log import log_file
+from ddm_gui.gui.sources import Role
+from ddm_gui.gui.state import Phase, Task
+from ddm_gui.gui.worker import Completed, Failed, Stopped
+
+from .conftest import SmallRun, slowly
+
+
+class Witness(QObject):
+    """Keeps what the controller tells."""
+
+    def __init__(self, controller: Controller) -> None:
+        super().__init__()
+        self.reports: list[Report] = []
+        self.troubles: list[Trouble] = []
+        self.events: list[Event] = []
+        self.phases: list[Phase] = []
+        self.closes = 0
+        controller.run_ended.connect(self.end)
+        controller.troubled.connect(self.trouble)
+        controller.happened.connect(self.happen)
+        controller.situation_changed.connect(self.change)
+        controller.ready_to_close.connect(self.close)
+
+    @Slot(object)
+    def end(self, report: Report) -> None:
+        self.reports.append(report)
+
+    @Slot(object)
+    def trouble(self, trouble: Trouble) -> None:
+        self.troubles.append(trouble)
+
+    @Slot(object)
+    def happen(self, event: Event) -> None:
+        self.events.append(event)
+
+    @Slot(object)
+    def change(self, situation: object) -> None:
+        if not self.phases or self.phases[-1] is not situation.phase:  # type: ignore[attr-defined]
+            self.phases.append(situation.phase)  # type: ignore[attr-defined]
+
+    @Slot()
+    def close(self) -> None:
+        self.closes += 1
+
+
+@pytest.fixture
+def controller(qapp: object) -> Iterator[Controller]:
+    made = Controller()
+    yield made
+    made.shut_down()
+
+
+@pytest.fixture
+def ready(controller: Controller, qtbot: QtBot, clean_folder: Path, degraded_folder: Path) -> Controller:
+    controller.set_sources(Role.CLEAN, [clean_folder])
+    controller.set_sources(Role.DEGRADED, [degraded_folder])
+    qtbot.waitUntil(lambda: bool(controller.situation.clean and controller.situation.degraded), timeout=10_000)
+    return controller
+
+
+def replaced_run(monkeypatch: pytest.MonkeyPatch, run: object) -> None:
+    """Start runs this instead of the engine's learning."""
+    monkeypatch.setattr(controller_module, "Learn", lambda *_: run)
+
+
+def ended(qtbot: QtBot, witness: Witness) -> Report:
+    qtbot.waitUntil(lambda: bool(witness.reports), timeout=10_000)
+    return witness.reports[-1]
+
+
+def test_sources_are_counted_and_a_folder_is_suggested(ready: Controller, degraded_folder: Path) -> None:
+    assert (ready.situation.clean, ready.situation.degraded) == (3, 2)
+    assert ready.folder is not None
+    assert ready.folder.name.startswith("degraded ")
+    assert ready.folder.parent.name == "ddm projects"
+
+
+def test_a_bad_file_is_named_and_the_others_count(controller: Controller, qtbot: QtBot, clean_folder: Path) -> None:
+    (clean_folder / "broken.png").write_bytes(b"this is no photo")
+    controller.set_sources(Role.CLEAN, [clean_folder])
+    qtbot.waitUntil(lambda: controller.situation.clean == 3, timeout=10_000)
+    problems = controller.found(Role.CLEAN).problems
+    assert [problem.path.name for problem in problems] == ["broken.png"]
+    assert problems[0].reason
+
+
+def test_swap_exchanges_the_sets(ready: Controller, degraded_folder: Path) -> None:
+    ready.swap_sources()
+    assert ready.found(Role.CLEAN).sources == (degraded_folder,)
+    assert (ready.situation.clean, ready.situation.degraded) == (2, 3)
+
+
+def test_a_run_goes_from_start_to_its_report(ready: Controller, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = SmallRun()
+    replaced_run(monkeypatch, run)
+    witness = Witness(ready)
+    ready.start()
+    report = ended(qtbot, witness)
+    assert report.task is Task.LEARN
+    assert isinstance(report.outcome, Completed)
+    assert report.result is not None
+    assert ready.psf is not None
+    assert ready.situation.has_kernel
+    assert witness.phases == [Phase.IDLE, Phase.RUNNING, Phase.IDLE] or witness.phases == [Phase.RUNNING, Phase.IDLE]
+    assert ready.folder is not None
+    assert (ready.folder / NAME).is_file()
+
+
+def test_a_second_start_during_a_run_does_nothing(
+    ready: Controller, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = SmallRun()
+    replaced_run(monkeypatch, run)
+    witness = Witness(ready)
+    ready.start()
+    ready.start()
+    ready.learn_again()
+    ended(qtbot, witness)
+    qtbot.wait(50)
+    assert run.starts == 1
+    assert len(witness.reports) == 1
+
+
+def test_stop_is_reported_as_stopped(ready: Controller, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = SmallRun(100_000, slowly)
+    replaced_run(monkeypatch, run)
+    witness = Witness(ready)
+    ready.start()
+    qtbot.waitUntil(lambda: len(witness.events) > 2, timeout=10_000)
+    ready.stop()
+    assert ended(qtbot, witness).outcome == Stopped()
+    assert len(run.saves) == 1
+    assert ready.situation.phase is Phase.IDLE
+
+
+def test_pause_and_start_again_go_on(ready: Controller, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = SmallRun(100_000, slowly)
+    replaced_run(monkeypatch, run)
+    witness = Witness(ready)
+    ready.start()
+    qtbot.waitUntil(lambda: len(witness.events) > 2, timeout=10_000)
+    ready.pause()
+    qtbot.waitUntil(lambda: ready.situation.phase is Phase.PAUSED, timeout=10_000)
+    run.updates = run.position + 3
+    ready.start()
+    assert isinstance(ended(qtbot, witness).outcome, Completed)
+    assert run.starts == 2
+
+
+def test_what_a_person_can_mend_is_told_in_three_sentences(
+    ready: Controller, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def run() -> Iterator[Event]:
+        yield Note("first")
+        raise UserError("The photos are too small.", "They are 8 pixels wide.", "Choose larger ones.")
+
+    replaced_run(monkeypatch, run)
+    witness = Witness(ready)
+    ready.start()
+    assert isinstance(ended(qtbot, witness).outcome, Failed)
+    assert witness.troubles == [Trouble("The photos are too small.", "They are 8 pixels wide.", "Choose larger ones.")]
+    assert ready.situation.failed is Stage.FLOW
+    assert not log_file().exists()
+
+
+def test_a_bug_goes_to_the_log(ready: Controller, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch) -> None:
+    def run() -> Iterator[Event]:
+        yield Note("first")
+        raise ZeroDivisionError("a bug of the test")
+
+    replaced_run(monkeypatch, run)
+    witness = Witness(ready)
+    ready.start()
+    ended(qtbot, witness)
+    assert witness.troubles[0].log == log_file()
+    assert "a bug of the test" in log_file().read_text(encoding="utf-8")
+
+
+def test_skipped_photos_are_in_the_report(ready: Controller, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch) -> None:
+    def run() -> Iterator[Event]:
+        yield PhotoSkipped("a.png", "It is damaged.")
+
+    replaced_run(monkeypatch, run)
+    witness = Witness(ready)
+    ready.start()
+    assert [item.reason for item in ended(qtbot, witness).skipped] == ["It is damaged."]
+
+
+def test_other_photos_are_another_project(
+    ready: Controller, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch, clean_folder: Path
+) -> None:
+    replaced_run(monkeypatch, SmallRun())
+    witness = Witness(ready)
+    ready.start()
+    ended(qtbot, witness)
+    before = ready.folder
+    ready.set_sources(Role.DEGRADED, [clean_folder])
+    assert ready.folder != before
+    assert ready.psf is None
+    assert not ready.situation.has_kernel
+
+
+def test_the_suggested_folder_follows_the_photos_until_one_is_chosen(
+    ready: Controller, clean_folder: Path, degraded_folder: Path, tmp_path: Path
+) -> None:
+    ready.set_sources(Role.DEGRADED, [clean_folder])
+    assert ready.folder is not None
+    assert ready.folder.name.startswith("clean ")
+    ready.choose_folder(tmp_path / "mine")
+    ready.set_sources(Role.DEGRADED, [degraded_folder])
+    assert ready.folder == tmp_path / "mine"
+
+
+def test_a_project_is_opened_with_its_sources_and_settings(
+    controller: Controller, qtbot: QtBot, clean_folder: Path, degraded_folder: Path, tmp_path: Path
+) -> None:
+    settings = Settings().with_changes({"kernel_size": 11})
+    Project(tmp_path / "project", (clean_folder,), (degraded_folder,), settings).save()
+    controller.open_project(tmp_path / "project" / NAME)
+    qtbot.waitUntil(lambda: bool(controller.situation.clean and controller.situation.degraded), timeout=10_000)
+    assert controller.settings.kernel_size == 11
+    assert controller.folder == (tmp_path / "project").resolve() or controller.folder == tmp_path / "project"
+    assert controller.situation.flow is StageState.ABSENT
+
+
+def test_a_file_that_is_no_project_is_refused(controller: Controller, tmp_path: Path) -> None:
+    witness = Witness(controller)
+    (tmp_path / NAME).write_text("{", encoding="utf-8")
+    controller.open_project(tmp_path)
+    assert len(witness.troubles) == 1
+    assert controller.folder is None
+
+
+def test_closing_without_a_run_is_ready_at_once(controller: Controller) -> None:
+    witness = Witness(controller)
+    controller.close_soon()
+    assert witness.closes == 1
+
+
+def test_closing_during_a_run_waits_for_its_save(
+    ready: Controller, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = SmallRun(100_000, slowly)
+    replaced_run(monkeypatch, run)
+    witness = Witness(ready)
+    ready.start()
+    qtbot.waitUntil(lambda: len(witness.events) > 2, timeout=10_000)
+    ready.close_soon()
+    assert witness.closes == 0
+    qtbot.waitUntil(lambda: witness.closes == 1, timeout=10_000)
+    assert len(run.saves) == 1
+
+
+def test_closing_waits_where_the_save_failed(ready: Controller, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch) -> None:
+    def run() -> Iterator[Event]:
+        try:
+            while True:
+                yield Note("on")
+        except GeneratorExit:
+            raise UserError("The disk is full.") from None
+
+    replaced_run(monkeypatch, run)
+    witness = Witness(ready)
+    ready.start()
+    qtbot.waitUntil(lambda: bool(witness.events), timeout=10_000)
+    ready.close_soon()
+    ended(qtbot, witness)
+    assert witness.closes == 0
+    assert [trouble.what for trouble in witness.troubles] == ["The disk is full."]
+    ready.close_soon()
+    assert witness.closes == 1

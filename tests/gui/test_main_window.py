@@ -1,0 +1,299 @@
+"""The window as a whole: drops, buttons, dialogs, names for every control, and closing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from PySide6.QtCore import QMimeData, QPoint, Qt, QUrl
+from PySide6.QtGui import QDragEnterEvent, QDropEvent
+from PySide6.QtWidgets import (
+    QAbstractButton,
+    QAbstractItemView,
+    QAbstractSlider,
+    QAbstractSpinBox,
+    QApplication,
+    QComboBox,
+    QLabel,
+    QLineEdit,
+    QPlainTextEdit,
+    QScrollBar,
+    QWidget,
+)
+from pytestqt.qtbot import QtBot
+
+from ddm_gui.engine.errors import UserError
+from ddm_gui.engine.events import Event, Note, PhotoSkipped
+from ddm_gui.gui import controller as controller_module
+from ddm_gui.gui.devices import Choice
+from ddm_gui.gui.dialogs import AboutDialog, CloseDialog, ListDialog, SavingDialog, TroubleDialog
+from ddm_gui.gui.main_window import MainWindow
+from ddm_gui.gui.sources import Role
+from ddm_gui.gui.state import Phase
+
+from .conftest import SmallRun, slowly
+
+CONTROLS = (
+    QAbstractButton,
+    QAbstractItemView,
+    QAbstractSlider,
+    QAbstractSpinBox,
+    QComboBox,
+    QLineEdit,
+    QPlainTextEdit,
+)
+CPU = (Choice("cpu", "Processor (CPU)", True, ""),)
+
+
+@pytest.fixture
+def window(qtbot: QtBot, monkeypatch: pytest.MonkeyPatch) -> Iterator[MainWindow]:
+    """A window that is shown, with its device found without torch."""
+    made = MainWindow()
+    monkeypatch.setattr(made.controller, "find_devices", lambda: None)
+    made._after_paint.timeout.disconnect()
+    made.show()
+    qtbot.waitExposed(made)
+    made.controller._devices_arrived(CPU)
+    yield made
+    if made.isVisible():
+        made.controller.stop()
+        qtbot.waitUntil(lambda: made.controller.situation.phase is Phase.IDLE, timeout=10_000)
+        with qtbot.waitSignal(made.closed, timeout=10_000):
+            made.close()
+    made.deleteLater()
+
+
+def drop(target: QWidget, *paths: Path) -> bool:
+    """A drag over a widget, let go where it is taken; False where it is not."""
+    data = QMimeData()
+    data.setUrls([QUrl.fromLocalFile(str(path)) for path in paths])
+    action, button, keys = Qt.DropAction.CopyAction, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
+    enter = QDragEnterEvent(QPoint(5, 5), action, data, button, keys)
+    enter.ignore()
+    QApplication.sendEvent(target, enter)
+    if enter.isAccepted():
+        QApplication.sendEvent(target, QDropEvent(QPoint(5, 5), action, data, button, keys))
+    return enter.isAccepted()
+
+
+def with_photos(window: MainWindow, qtbot: QtBot, clean: Path, degraded: Path) -> None:
+    assert drop(window.folders.zones[Role.CLEAN], clean)
+    assert drop(window.folders.zones[Role.DEGRADED], degraded)
+    qtbot.waitUntil(window.run_bar.start_button.isEnabled, timeout=10_000)
+
+
+def texts(widget: QWidget) -> str:
+    return " ".join(label.text() for label in widget.findChildren(QLabel))
+
+
+def test_it_opens_empty_with_the_way_in(window: MainWindow) -> None:
+    assert window.welcome.isVisible()
+    assert not window.compare.isVisible()
+    assert not window.run_bar.start_button.isEnabled()
+    assert window.welcome.demo_button.isEnabled()
+
+
+def test_a_folder_dropped_on_each_zone_enables_start(
+    window: MainWindow, qtbot: QtBot, clean_folder: Path, degraded_folder: Path
+) -> None:
+    with_photos(window, qtbot, clean_folder, degraded_folder)
+    assert window.compare.isVisible()
+    assert window.compare.filmstrip.count() == 2
+    assert "3 photos" in texts(window.folders.zones[Role.CLEAN])
+    assert "2 photos" in texts(window.folders.zones[Role.DEGRADED])
+
+
+def test_two_folders_dropped_at_once_are_one_set_each(
+    window: MainWindow, qtbot: QtBot, clean_folder: Path, degraded_folder: Path
+) -> None:
+    assert drop(window, degraded_folder, clean_folder)
+    qtbot.waitUntil(window.run_bar.start_button.isEnabled, timeout=10_000)
+    assert window.controller.found(Role.CLEAN).sources == (clean_folder,)
+    window.folders.swap_button.click()
+    assert window.controller.found(Role.CLEAN).sources == (degraded_folder,)
+
+
+def test_single_files_can_be_dropped(window: MainWindow, qtbot: QtBot, clean_folder: Path) -> None:
+    assert drop(window.folders.zones[Role.CLEAN], *sorted(clean_folder.iterdir())[:2])
+    qtbot.waitUntil(lambda: window.controller.situation.clean == 2, timeout=10_000)
+
+
+def test_a_drop_that_holds_no_file_is_refused(window: MainWindow) -> None:
+    assert not drop(window.folders.zones[Role.CLEAN])
+
+
+def test_a_folder_without_photos_is_named(window: MainWindow, qtbot: QtBot, tmp_path: Path) -> None:
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    zone = window.folders.zones[Role.CLEAN]
+    drop(zone, empty)
+    qtbot.waitUntil(zone.problems_button.isVisible, timeout=10_000)
+    zone.problems_button.click()
+    dialog = window.findChild(ListDialog)
+    assert dialog is not None
+    assert "empty" in dialog.findChild(QPlainTextEdit).toPlainText()
+    dialog.close()
+
+
+def test_thumbnails_and_the_photo_in_view_appear(
+    window: MainWindow, qtbot: QtBot, clean_folder: Path, degraded_folder: Path
+) -> None:
+    with_photos(window, qtbot, clean_folder, degraded_folder)
+    thumb = window.folders.zones[Role.CLEAN]._thumbs[0]
+    qtbot.waitUntil(lambda: not thumb.pixmap().isNull(), timeout=10_000)
+    qtbot.waitUntil(lambda: window.compare.canvas._before is not None, timeout=10_000)
+
+
+def test_a_run_is_shown_from_start_to_end(
+    window: MainWindow, qtbot: QtBot, clean_folder: Path, degraded_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(controller_module, "Learn", lambda *_: SmallRun())
+    with_photos(window, qtbot, clean_folder, degraded_folder)
+    with qtbot.waitSignal(window.controller.run_ended, timeout=10_000):
+        window.run_bar.start_button.click()
+    assert window.kernel_view.slider.maximum() == 1
+    assert window.plots.loss.plot.isVisible()
+    assert window.plots.ikl.plot.isVisible()
+    qtbot.waitUntil(lambda: window.compare.canvas.has_after, timeout=10_000)
+    assert window.run_bar.export_button.isEnabled()
+
+
+def test_pause_and_continue_by_the_buttons(
+    window: MainWindow, qtbot: QtBot, clean_folder: Path, degraded_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = SmallRun(1_000_000, slowly)
+    monkeypatch.setattr(controller_module, "Learn", lambda *_: run)
+    with_photos(window, qtbot, clean_folder, degraded_folder)
+    bar = window.run_bar
+    bar.start_button.click()
+    qtbot.waitUntil(lambda: run.position > 3 and bar.pause_button.isEnabled(), timeout=10_000)
+    assert not window.folders.isEnabled()
+    assert not window.settings_form.isEnabled()
+    bar.pause_button.click()
+    qtbot.waitUntil(lambda: bar.start_button.text() == "Continue" and bar.start_button.isEnabled(), timeout=10_000)
+    run.updates = run.position + 2
+    with qtbot.waitSignal(window.controller.run_ended, timeout=10_000):
+        bar.start_button.click()
+    assert window.folders.isEnabled()
+
+
+def test_an_error_that_can_be_mended_opens_a_dialog_with_three_sentences(
+    window: MainWindow, qtbot: QtBot, clean_folder: Path, degraded_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def run() -> Iterator[Event]:
+        yield Note("first")
+        raise UserError("The photos are too small.", "They are 8 pixels wide.", "Choose larger ones.")
+
+    monkeypatch.setattr(controller_module, "Learn", lambda *_: run)
+    with_photos(window, qtbot, clean_folder, degraded_folder)
+    with qtbot.waitSignal(window.controller.run_ended, timeout=10_000):
+        window.run_bar.start_button.click()
+    dialog = window.findChild(TroubleDialog)
+    assert dialog is not None
+    for sentence in ("The photos are too small.", "They are 8 pixels wide.", "Choose larger ones."):
+        assert sentence in texts(dialog)
+    assert window.run_bar.start_button.isEnabled()
+    dialog.close()
+
+
+def test_skipped_photos_are_listed_at_the_end(
+    window: MainWindow, qtbot: QtBot, clean_folder: Path, degraded_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def run() -> Iterator[Event]:
+        yield PhotoSkipped("/photos/a.png", "It is damaged.")
+
+    monkeypatch.setattr(controller_module, "Learn", lambda *_: run)
+    with_photos(window, qtbot, clean_folder, degraded_folder)
+    with qtbot.waitSignal(window.controller.run_ended, timeout=10_000):
+        window.run_bar.start_button.click()
+    dialog = window.findChild(ListDialog)
+    assert dialog is not None
+    assert dialog.findChild(QPlainTextEdit).toPlainText() == "a.png: It is damaged."
+    dialog.close()
+
+
+def test_closing_during_a_run_asks_once_saves_and_closes(
+    window: MainWindow, qtbot: QtBot, clean_folder: Path, degraded_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = SmallRun(1_000_000, slowly)
+    monkeypatch.setattr(controller_module, "Learn", lambda *_: run)
+    with_photos(window, qtbot, clean_folder, degraded_folder)
+    window.run_bar.start_button.click()
+    qtbot.waitUntil(lambda: run.position > 3, timeout=10_000)
+    window.close()
+    window.close()
+    dialogs = window.findChildren(CloseDialog)
+    assert len(dialogs) == 1
+    assert window.isVisible()
+    with qtbot.waitSignal(window.closed, timeout=10_000):
+        dialogs[0].stop_button.click()
+        assert window.findChild(SavingDialog) is not None
+    assert len(run.saves) == 1
+    assert not window.isVisible()
+
+
+def test_keep_running_keeps_running(
+    window: MainWindow, qtbot: QtBot, clean_folder: Path, degraded_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = SmallRun(1_000_000, slowly)
+    monkeypatch.setattr(controller_module, "Learn", lambda *_: run)
+    with_photos(window, qtbot, clean_folder, degraded_folder)
+    window.run_bar.start_button.click()
+    qtbot.waitUntil(lambda: run.position > 3, timeout=10_000)
+    window.close()
+    window.findChild(CloseDialog).reject()
+    before = run.position
+    qtbot.waitUntil(lambda: run.position > before, timeout=10_000)
+    assert window.isVisible()
+    assert run.saves == []
+
+
+def unnamed(top: QWidget) -> list[str]:
+    """Controls that a screen reader would call nothing."""
+    found = []
+    for control in top.findChildren(QWidget):
+        if not isinstance(control, CONTROLS) or isinstance(control, QScrollBar):
+            continue
+        text = control.text() if isinstance(control, QAbstractButton) else ""
+        if not (control.accessibleName() or text) and not _inside_combo(control):
+            found.append(f"{type(control).__name__} {control.objectName()}")
+    return found
+
+
+def _inside_combo(control: QWidget) -> bool:
+    """The list that a combo box opens bears the combo box's name."""
+    parent = control.parent()
+    while parent is not None:
+        if isinstance(parent, QComboBox):
+            return True
+        parent = parent.parent()
+    return False
+
+
+def test_every_control_has_a_name(window: MainWindow, qtbot: QtBot, clean_folder: Path, degraded_folder: Path) -> None:
+    with_photos(window, qtbot, clean_folder, degraded_folder)
+    window._ask_export()
+    assert window.export_dialog is not None
+    AboutDialog("1", window).open()
+    assert unnamed(window) == []
+    window.export_dialog.close()
+    window.findChild(AboutDialog).close()
+
+
+def test_every_button_can_be_reached_by_the_keyboard(window: MainWindow) -> None:
+    for control in window.findChildren(QAbstractButton):
+        if control.isVisible():
+            assert control.focusPolicy() & Qt.FocusPolicy.TabFocus, control.text()
+
+
+@pytest.mark.parametrize(("width", "height"), [(1366, 700), (1920, 1000)])
+def test_it_fits_the_screen(
+    window: MainWindow, qtbot: QtBot, clean_folder: Path, degraded_folder: Path, width: int, height: int
+) -> None:
+    with_photos(window, qtbot, clean_folder, degraded_folder)
+    window.resize(width, height)
+    qtbot.wait(30)
+    assert (window.width(), window.height()) == (width, height)
+    for button in window.run_bar.findChildren(QAbstractButton):
+        assert button.width() >= button.sizeHint().width(), button.text()

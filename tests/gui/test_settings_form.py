@@ -1,0 +1,98 @@
+"""The form is the settings, no more and no less."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+
+import pytest
+from PySide6.QtWidgets import QComboBox, QSpinBox
+from pytestqt.qtbot import QtBot
+
+from ddm_gui.engine.settings import PRESETS, Settings, preset
+from ddm_gui.gui.devices import Choice
+from ddm_gui.gui.settings_form import EFFORT, NOT_YET, SettingsForm
+
+
+@pytest.fixture
+def form(qtbot: QtBot) -> SettingsForm:
+    made = SettingsForm()
+    qtbot.addWidget(made)
+    made.show()
+    return made
+
+
+def test_every_setting_has_a_row_with_its_help(form: SettingsForm) -> None:
+    for item in fields(Settings):
+        if item.name not in NOT_YET:
+            assert form.rows[item.name].toolTip() == item.metadata["help"]
+            assert form.rows[item.name].main.accessibleName() == item.metadata["label"]
+
+
+def test_rows_say_what_they_were_told(form: SettingsForm) -> None:
+    settings = Settings().with_changes({"kernel_size": 31, "channels": 1, "noise_sigma": 0.02, "mirror_clean": False})
+    form.show_settings(settings)
+    for item in fields(Settings):
+        if item.name not in NOT_YET:
+            assert form.rows[item.name].value() == getattr(settings, item.name), item.name
+
+
+def test_showing_tells_nothing(form: SettingsForm, qtbot: QtBot) -> None:
+    with qtbot.assertNotEmitted(form.changed):
+        form.show_settings(Settings().with_changes({"kernel_size": 31}))
+
+
+def test_a_change_is_told_as_settings(form: SettingsForm, qtbot: QtBot) -> None:
+    number = form.rows["kernel_size"].main
+    assert isinstance(number, QSpinBox)
+    with qtbot.waitSignal(form.changed) as told:
+        number.setValue(31)
+    assert told.args == [Settings().with_changes({"kernel_size": 31})]
+
+
+def test_a_value_finer_than_the_form_shows_is_kept(form: SettingsForm, qtbot: QtBot) -> None:
+    fine = Settings().with_changes({"kernel_rate": 0.0123456789012})
+    form.show_settings(fine)
+    with qtbot.waitSignal(form.changed) as told:
+        form.rows["kernel_size"].main.setValue(31)  # type: ignore[attr-defined]
+    assert told.args[0].kernel_rate == 0.0123456789012
+
+
+def test_one_blur_or_one_per_colour(form: SettingsForm, qtbot: QtBot) -> None:
+    box = form.rows["channels"].main
+    assert isinstance(box, QComboBox)
+    assert [box.itemText(index) for index in range(3)] == ["As the photos are", "One blur", "One per colour"]
+    with qtbot.waitSignal(form.changed) as told:
+        box.setCurrentIndex(1)
+        box.activated.emit(1)
+    assert told.args[0].channels == 1
+
+
+@pytest.mark.parametrize("name", list(PRESETS))
+def test_a_preset_changes_the_effort_and_nothing_else(form: SettingsForm, name: str) -> None:
+    form.show_settings(Settings().with_changes({"kernel_size": 31, EFFORT[0]: 640}))
+    assert form.preset_box.currentData() == "custom"
+    told: list[Settings] = []
+    form.changed.connect(told.append)
+    index = form.preset_box.findData(name)
+    form.preset_box.setCurrentIndex(index)
+    form.preset_box.activated.emit(index)
+    assert told[-1].kernel_size == 31
+    assert all(getattr(told[-1], field) == getattr(preset(name), field) for field in EFFORT)
+    assert form.preset_box.currentData() == name
+
+
+def test_more_settings_are_hidden_at_first(form: SettingsForm) -> None:
+    assert not form.rows["patch_size"].isVisible()
+    form.more_button.click()
+    assert form.rows["patch_size"].isVisible()
+
+
+def test_a_device_that_failed_its_test_cannot_be_chosen(form: SettingsForm) -> None:
+    form.show_devices(
+        (Choice("cpu", "Processor (CPU)", True, ""), Choice("cuda:0", "Old card, 2 GB", False, "It has no kernels."))
+    )
+    box = form.rows["device"].main
+    assert isinstance(box, QComboBox)
+    assert box.currentText() == "The best there is"
+    assert box.itemText(2) == "Old card, 2 GB (not usable)"
+    assert not box.model().item(2).isEnabled()  # type: ignore[attr-defined]

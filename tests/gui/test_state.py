@@ -1,0 +1,141 @@
+"""The run's state machine, edge by edge, and what the window offers in each situation."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from ddm_gui.engine.events import Stage
+from ddm_gui.engine.project import StageState
+from ddm_gui.gui.state import EDGES, Action, CardState, Phase, Situation, Task, after, shown
+
+READY = Situation(clean=3, degraded=2, device_known=True)
+LEARNING = replace(READY, phase=Phase.RUNNING, task=Task.LEARN, active=Stage.FLOW)
+
+
+def test_idle_start_running() -> None:
+    assert after(Phase.IDLE, Action.START) is Phase.RUNNING
+
+
+def test_running_pause_pausing() -> None:
+    assert after(Phase.RUNNING, Action.PAUSE) is Phase.PAUSING
+
+
+def test_pausing_paused_paused() -> None:
+    assert after(Phase.PAUSING, Action.PAUSED) is Phase.PAUSED
+
+
+def test_paused_resume_running() -> None:
+    assert after(Phase.PAUSED, Action.RESUME) is Phase.RUNNING
+
+
+def test_running_stop_stopping() -> None:
+    assert after(Phase.RUNNING, Action.STOP) is Phase.STOPPING
+
+
+def test_pausing_stop_stopping() -> None:
+    assert after(Phase.PAUSING, Action.STOP) is Phase.STOPPING
+
+
+def test_paused_stop_stopping() -> None:
+    assert after(Phase.PAUSED, Action.STOP) is Phase.STOPPING
+
+
+def test_running_ended_idle() -> None:
+    assert after(Phase.RUNNING, Action.ENDED) is Phase.IDLE
+
+
+def test_pausing_ended_idle() -> None:
+    assert after(Phase.PAUSING, Action.ENDED) is Phase.IDLE
+
+
+def test_stopping_ended_idle() -> None:
+    assert after(Phase.STOPPING, Action.ENDED) is Phase.IDLE
+
+
+@pytest.mark.parametrize("edge", [(p, a) for p in Phase for a in Action if (p, a) not in EDGES])
+def test_every_other_edge_is_refused(edge: tuple[Phase, Action]) -> None:
+    with pytest.raises(ValueError, match="cannot"):
+        after(*edge)
+
+
+def test_an_empty_window_offers_nothing_but_sources() -> None:
+    now = shown(Situation())
+    assert not any((now.can_start, now.can_pause, now.can_stop, now.can_export, now.can_learn_again))
+    assert now.can_edit
+    assert now.hint == "Drop two folders on the left to begin."
+
+
+def test_start_waits_for_the_device() -> None:
+    now = shown(replace(READY, device_known=False))
+    assert not now.can_start
+    assert "graphics card" in now.hint
+
+
+def test_one_set_is_not_enough() -> None:
+    assert "degraded photos" in shown(replace(READY, degraded=0)).hint
+    assert "clean photos" in shown(replace(READY, clean=0)).hint
+
+
+def test_ready_offers_start() -> None:
+    assert shown(READY).can_start
+    assert shown(READY).start_text == "Start"
+
+
+def test_a_stopped_project_offers_to_go_on() -> None:
+    now = shown(replace(READY, flow=StageState.PARTIAL))
+    assert (now.start_text, now.flow) == ("Continue", CardState.PARTIAL)
+
+
+def test_a_finished_project_offers_step_two_again_and_export_but_no_start() -> None:
+    now = shown(replace(READY, flow=StageState.DONE, kernels=StageState.DONE, has_kernel=True))
+    assert now.can_learn_again
+    assert now.can_export
+    assert not now.can_start
+
+
+def test_a_stale_step_is_marked_and_offers_start() -> None:
+    now = shown(replace(READY, flow=StageState.DONE, kernels=StageState.STALE))
+    assert now.kernels is CardState.STALE
+    assert now.can_start
+
+
+def test_learning_locks_sources_and_settings() -> None:
+    now = shown(LEARNING)
+    assert (now.flow, now.kernels) == (CardState.RUNNING, CardState.WAITING)
+    assert now.can_pause
+    assert now.can_stop
+    assert not any((now.can_edit, now.can_start, now.can_export, now.can_demo))
+
+
+def test_a_pause_offers_to_go_on_and_to_stop() -> None:
+    now = shown(replace(LEARNING, phase=Phase.PAUSED))
+    assert (now.flow, now.start_text) == (CardState.PAUSED, "Continue")
+    assert now.can_start
+    assert now.can_stop
+    assert not now.can_pause
+
+
+def test_while_saving_nothing_can_be_pressed() -> None:
+    now = shown(replace(LEARNING, phase=Phase.STOPPING))
+    assert now.saving
+    assert now.flow is CardState.STOPPING
+    assert not any((now.can_start, now.can_pause, now.can_stop, now.can_edit))
+
+
+def test_an_export_cannot_be_paused_but_stopped() -> None:
+    now = shown(replace(READY, phase=Phase.RUNNING, task=Task.EXPORT, has_kernel=True))
+    assert now.can_stop
+    assert not any((now.can_pause, now.can_export))
+
+
+def test_a_failed_stage_is_named() -> None:
+    now = shown(replace(READY, failed=Stage.KERNELS))
+    assert now.kernels is CardState.FAILED
+    assert now.can_start
+
+
+def test_closing_offers_nothing() -> None:
+    now = shown(replace(LEARNING, closing=True))
+    assert not any((now.can_start, now.can_pause, now.can_stop, now.can_edit))

@@ -1,0 +1,404 @@
+"""The command line: what can be typed, what is printed, and with which code it ends."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+from collections.abc import Generator
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import ddm_gui
+from ddm_gui import cli
+from ddm_gui.cli import BUG, DONE, INTERRUPTED, MENDABLE, Interruption, Reporter, build_parser, in_words, main
+from ddm_gui.engine import demo, flow, matching, photo, spectrum
+from ddm_gui.engine.errors import UserError
+from ddm_gui.engine.events import Event, Note, Stage
+from ddm_gui.engine.project import Project, StageState, checkpoint_notes
+from ddm_gui.engine.psf import PsfGrid
+from ddm_gui.engine.settings import PRESETS, Settings
+
+from .conftest import SmallPhotos
+
+TINY = {
+    "kernel-size": 9,
+    "patch-size": 16,
+    "width": 8,
+    "blocks": 1,
+    "batch-size": 8,
+    "images-flow": 8 * 12,
+    "images-kernel": 8 * 12,
+    "device": "cpu",
+}
+RESULT = {"event", "ncc_start", "ncc", "kernel_psnr", "psnr_before", "psnr_after", "psnr_true_kernel", "seconds"}
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture
+def small_amounts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same code on fewer patches."""
+    monkeypatch.setattr(spectrum, "PATCHES", spectrum.BATCH)
+    monkeypatch.setattr(flow, "FLOOR_BATCHES", 2)
+    monkeypatch.setattr(matching, "WARM_UP", 4)
+
+
+def options(**changes: Any) -> list[str]:
+    """The tiny settings as they are typed."""
+    chosen = TINY | {name.replace("_", "-"): value for name, value in changes.items()}
+    return [word for name, value in chosen.items() for word in (f"--{name}", str(value))]
+
+
+def learn_words(photos: SmallPhotos, project: Path) -> list[str]:
+    return ["learn", "--clean", str(photos.clean), "--degraded", str(photos.degraded), "--project", str(project)]
+
+
+def json_lines(text: str) -> list[dict[str, Any]]:
+    """Each line as JSON proper: NaN and Infinity are no part of it."""
+
+    def refuse(word: str) -> None:
+        pytest.fail(f"{word} is not JSON")
+
+    return [json.loads(line, parse_constant=refuse) for line in text.splitlines()]
+
+
+# What can be typed
+
+
+def test_no_argument_prints_the_help(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([]) == DONE
+    shown = capsys.readouterr().out
+    for command in ("learn", "restore", "score", "demo"):
+        assert command in shown
+
+
+def test_help_and_version_end_well(capsys: pytest.CaptureFixture[str]) -> None:
+    for words in (["--help"], ["learn", "--help"], ["restore", "--help"], ["score", "--help"], ["demo", "--help"]):
+        with pytest.raises(SystemExit) as ended:
+            main(words)
+        assert ended.value.code == 0
+    capsys.readouterr()
+    with pytest.raises(SystemExit) as ended:
+        main(["--version"])
+    assert ended.value.code == 0
+    assert ddm_gui.__version__ in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("command", ["learn", "demo"])
+def test_every_setting_is_an_option_of_its_name(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main([command, "--help"])
+    shown = capsys.readouterr().out
+    for item in fields(Settings):
+        assert f"--{item.name.replace('_', '-')}" in shown, item.name
+    assert all(name in shown for name in PRESETS)
+
+
+@pytest.mark.parametrize("item", fields(Settings), ids=lambda item: item.name)
+def test_what_is_typed_is_the_setting(item: Any) -> None:
+    option = "--" + item.name.replace("_", "-")
+    meta = item.metadata
+    if isinstance(item.default, bool):
+        words, value = [option.replace("--", "--no-")], False
+    elif meta["low"] is not None:
+        words, value = [option, str(meta["high"])], meta["high"]
+    else:
+        choices = [choice for choice in meta["choices"] if choice is not None] or ["cpu"]
+        words, value = [option, str(choices[-1])], choices[-1]
+    arguments = build_parser().parse_args(["learn", "--project", "p", *words])
+    settings = cli._chosen_settings(arguments, Settings())
+    assert getattr(settings, item.name) == value
+    assert settings.differences(Settings(), {item.metadata["scope"]}) in ([item.name], [])
+
+
+def test_a_preset_and_what_is_typed_beside_it() -> None:
+    arguments = build_parser().parse_args(["demo", "--preset", "glance", "--seed", "9", "--noise-sigma", "learn"])
+    settings = cli._chosen_settings(arguments, Settings())
+    assert settings.seed == 9
+    assert settings.with_changes({"seed": 0}) == Settings().with_changes(PRESETS["glance"])
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["demo", "--preset", "perfect"],
+        ["demo", "--kernel-sice", "25"],
+        ["learn"],
+        ["learn", "--project", "p", "--only", "restore"],
+        ["restore", "--input", "a", "--output", "b"],
+        ["blur"],
+    ],
+)
+def test_what_cannot_be_typed_ends_with_2(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(words)
+    assert ended.value.code == MENDABLE
+    assert "error" in capsys.readouterr().err
+
+
+# What a person can mend
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--kernel-size", "2"], "kernel_size"),
+        (["--kernel-size", "25.5"], "kernel_size"),
+        (["--kernel-size", "large"], "kernel_size"),
+        (["--seed", "1.5"], "seed"),
+        (["--noise-sigma", "nan"], "noise_sigma"),
+        (["--start", "spectra"], "start"),
+        (["--channels", "2"], "channels"),
+        (["--rows", "2"], "2 x 1 kernels"),
+        (["--device", "cuda:99"], "cuda:99"),
+        (["--truth", "missing.safetensors"], "missing.safetensors"),
+    ],
+)
+def test_a_value_that_cannot_be_is_said_in_a_sentence(
+    words: list[str], said: str, small_photos: SmallPhotos, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*learn_words(small_photos, tmp_path / "p"), *words]) == MENDABLE
+    shown = capsys.readouterr()
+    assert said in shown.err
+    assert "Traceback" not in shown.err
+    assert shown.out == ""
+
+
+def test_a_missing_folder_ends_with_2_and_a_sentence(
+    small_photos: SmallPhotos, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    gone = small_photos._replace(clean=tmp_path / "nowhere")
+    assert main(learn_words(gone, tmp_path / "p")) == MENDABLE
+    shown = capsys.readouterr()
+    assert "nowhere" in shown.err
+    assert shown.err.strip().endswith(".")
+    assert not (tmp_path / "p").exists()
+    assert main([*learn_words(gone, tmp_path / "p"), "--json"]) == MENDABLE
+    (row,) = json_lines(capsys.readouterr().out)
+    assert row["event"] == "error"
+    assert "nowhere" in row["what"] + row["why"]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["learn", "--project", "{}"],
+        ["restore", "--project", "{}", "--input", "{}", "--output", "{}/out"],
+        ["score", "--psf", "{}", "--truth", "{}"],
+        ["score"],
+    ],
+)
+def test_a_project_that_is_not_there(words: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([word.format(tmp_path) for word in words]) == MENDABLE
+    assert "Traceback" not in capsys.readouterr().err
+
+
+def test_a_bug_ends_with_1_and_its_traceback(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def broken(arguments: object, reporter: object) -> int:
+        raise RuntimeError("a bug")
+
+    monkeypatch.setattr(cli, "run_score", broken)
+    assert main(["score"]) == BUG
+    shown = capsys.readouterr().err
+    assert "Traceback" in shown
+    assert "This is a bug" in shown
+
+
+# The whole way
+
+
+@pytest.mark.usefixtures("small_amounts")
+def test_learn_restore_and_score(small_photos: SmallPhotos, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    project, output = tmp_path / "project", tmp_path / "zdjęcia Großer 写真"
+    truth = ["--truth", str(small_photos.truth)]
+    assert main([*learn_words(small_photos, project), *options(), *truth, "--json"]) == DONE
+    rows = json_lines(capsys.readouterr().out)
+    events = {row["event"] for row in rows}
+    assert events >= {"estimate", "stage_started", "flow_progress", "kernel_progress", "kernel_snapshot", "stage_done"}
+    assert rows[0]["event"] == "estimate"
+    last = rows[-1]
+    assert last.keys() >= RESULT
+    assert last["event"] == "result"
+    assert all(value is None or isinstance(value, float) for name, value in last.items() if name != "event")
+    assert 0.0 < last["ncc_start"] <= 1.0
+    assert 0.0 < last["ncc"] <= 1.0
+    assert last["psnr_before"] is None
+    assert last["seconds"] > 0
+    assert Project.open(project).settings == Settings().with_changes(
+        {name.replace("-", "_"): value for name, value in TINY.items()}
+    )
+
+    words = ["restore", "--project", str(project), "--input", str(small_photos.degraded), "--output", str(output)]
+    assert main([*words, "--json"]) == DONE
+    restored = [row for row in json_lines(capsys.readouterr().out) if row["event"] == "photo_restored"]
+    assert (restored[-1]["done"], restored[-1]["total"]) == (4, 4)
+    assert sorted(path.name for path in output.iterdir()) == sorted(
+        path.name for path in small_photos.degraded.iterdir()
+    )
+    assert photo.read(output / "photo0.png").pixels.shape == photo.read(small_photos.sharp / "photo0.png").pixels.shape
+
+    words = ["score", "--psf", str(project), "--truth", str(small_photos.truth)]
+    assert main([*words, "--photos", str(output), "--sharp", str(small_photos.sharp), "--json"]) == DONE
+    (row,) = json_lines(capsys.readouterr().out)
+    assert row["event"] == "score"
+    assert row["ncc"] == pytest.approx(last["ncc"], abs=1e-6)
+    assert row["kernel_psnr"] == pytest.approx(last["kernel_psnr"], abs=1e-4)
+    assert row["photos"] == 4
+    assert row["psnr"] > 15
+    assert main(words) == DONE
+    assert "ncc" in capsys.readouterr().out
+
+
+def test_scores_of_equal_things_are_json(small_photos: SmallPhotos, capsys: pytest.CaptureFixture[str]) -> None:
+    truth, sharp = str(small_photos.truth), str(small_photos.sharp)
+    assert main(["score", "--psf", truth, "--truth", truth, "--photos", sharp, "--sharp", sharp, "--json"]) == DONE
+    (row,) = json_lines(capsys.readouterr().out)
+    assert row["ncc"] == pytest.approx(1.0)
+    assert row["kernel_psnr"] is None
+    assert row["psnr"] is None
+
+
+@pytest.mark.usefixtures("small_amounts")
+def test_a_person_reads_the_estimate_the_steps_and_what_was_left_out(
+    small_photos: SmallPhotos, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bad = tmp_path / "bad.png"
+    bad.write_bytes(b"text")
+    words = ["learn", "--clean", str(small_photos.clean), str(bad), "--degraded", str(small_photos.degraded)]
+    assert main([*words, "--project", str(tmp_path / "p"), *options()]) == DONE
+    shown = capsys.readouterr()
+    assert "This will take about" in shown.err
+    assert "step 1" in shown.err
+    assert "step 2" in shown.err
+    assert shown.err.index("left out") > shown.err.index("step 2")
+    assert str(bad) in shown.err
+    assert "noise_sigma" in shown.out
+
+
+@pytest.mark.usefixtures("small_amounts")
+def test_steps_one_by_one_and_settings_that_are_kept(
+    small_photos: SmallPhotos, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    project = tmp_path / "p"
+    assert main([*learn_words(small_photos, project), *options(), "--only", "flow", "--json"]) == DONE
+    rows = json_lines(capsys.readouterr().out)
+    assert {row["stage"] for row in rows if row["event"] == "stage_started"} == {"flow"}
+    # The project names its folders and settings, so they need not be typed again.
+    assert main(["learn", "--project", str(project), "--only", "kernels", "--start", "flat", "--json"]) == DONE
+    rows = json_lines(capsys.readouterr().out)
+    assert [row for row in rows if row["event"] in ("flow_progress", "note")] == []
+    assert rows[-1]["event"] == "result"
+    assert Project.open(project).settings.start == "flat"
+    assert Project.open(project).settings.width == 8
+    assert main(["learn", "--project", str(project), "--only", "kernels", "--width", "12"]) == MENDABLE
+    assert "width" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("small_amounts")
+def test_the_demo_ends_with_all_numbers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """On two small generated pictures a side; tests/engine/test_demo.py looks at the demo itself."""
+    monkeypatch.setattr(demo, "CLEAN_SCENES", ())
+    monkeypatch.setattr(demo, "DEGRADED_SCENES", ())
+    monkeypatch.setattr(demo, "LEAVES", 2)
+    monkeypatch.setattr(demo, "LEAVES_SIZE", 128)
+    assert main(["demo", "--output", str(tmp_path), *options(kernel_size=15), "--json"]) == DONE
+    last = json_lines(capsys.readouterr().out)[-1]
+    assert last["event"] == "result"
+    assert [name for name in RESULT if last[name] is None] == []
+    learned = PsfGrid.load(tmp_path / "project" / "psf.safetensors")
+    assert learned.kernels.shape == (1, 1, 3, 15, 15)
+    # Typed again without its settings it finds all done: how to resume is said without them too.
+    assert main(["demo", "--output", str(tmp_path), "--json"]) == DONE
+    rows = json_lines(capsys.readouterr().out)
+    assert not [row for row in rows if row["event"] in ("flow_progress", "kernel_progress")]
+    np.testing.assert_array_equal(PsfGrid.load(tmp_path / "project" / "psf.safetensors").kernels, learned.kernels)
+
+
+# Interrupted
+
+
+def endless(closed: list[bool], number: signal.Signals, times: int = 1) -> Generator[Event, None, None]:
+    """A run in which someone presses Ctrl-C."""
+    try:
+        yield Note("begun")
+        for _ in range(times):
+            signal.raise_signal(number)
+        while True:
+            yield Note("on")
+    except GeneratorExit:
+        closed.append(True)
+        raise
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_closes_the_run_and_says_how_to_go_on(
+    number: signal.Signals, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before, closed = signal.getsignal(number), list[bool]()
+    assert Reporter(as_json=False).run(endless(closed, number), "ddm learn --project p") == INTERRUPTED
+    assert closed == [True]
+    assert "To go on: ddm learn --project p" in capsys.readouterr().err
+    assert signal.getsignal(number) == before
+
+
+def test_a_second_signal_ends_at_once() -> None:
+    with pytest.raises(SystemExit) as ended:
+        Reporter(as_json=False).run(endless([], signal.SIGINT, times=2), "")
+    assert ended.value.code == INTERRUPTED
+
+
+def test_signals_are_given_back_after_an_error() -> None:
+    before = signal.getsignal(signal.SIGINT)
+    with pytest.raises(UserError), Interruption():
+        raise UserError("x")
+    assert signal.getsignal(signal.SIGINT) == before
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows cannot send SIGINT to a process of its own")
+def test_ctrl_c_in_a_real_process_keeps_a_checkpoint_that_is_gone_on_from(
+    small_photos: SmallPhotos, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "my project"
+    words = [*learn_words(small_photos, folder), *options(images_flow=8 * 600), "--only", "flow", "--json"]
+    command = [sys.executable, "-m", "ddm_gui", *words]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        for line in process.stdout:
+            if json.loads(line)["event"] == "flow_progress":
+                break
+        process.send_signal(signal.SIGINT)
+        rest, said = process.stdout.read(), process.stderr.read()
+        assert process.wait(timeout=60) == INTERRUPTED
+    json_lines(rest)
+    assert f'To go on: ddm learn --project "{folder}"' in said
+    assert "Traceback" not in said
+    project = Project.open(folder)
+    assert project.stage_states()[Stage.FLOW] is StageState.PARTIAL
+    about = checkpoint_notes(project.flow_checkpoint)
+    assert about is not None
+    assert 0 < about["update"] < 600
+
+    assert main(["learn", "--project", str(folder), "--only", "flow", "--json"]) == DONE
+    rows = json_lines(capsys.readouterr().out)
+    assert next(row["images_seen"] for row in rows if row["event"] == "stage_started") == 8 * about["update"]
+    assert project.stage_states()[Stage.FLOW] is StageState.DONE
+
+
+# Words
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"), [(0.4, "0 seconds"), (89.0, "89 seconds"), (480.0, "8 minutes"), (9000.0, "2.5 hours")]
+)
+def test_durations_in_words(seconds: float, words: str) -> None:
+    assert in_words(seconds) == words
