@@ -43,10 +43,12 @@ Velocity = Callable[[Tensor, Tensor], Tensor]
 class FlowModel:
     """What step 1 learned: the velocity of the degraded patches behind T, and T itself.
 
-    `spectrum` is the degraded folder's periodogram, `floor` the IKL (nats per value) that 0 cannot be told from.
+    `patches` are those it learned from; `spectrum` is their periodogram, `floor` the IKL (nats per value) that 0
+    cannot be told from.
     """
 
     velocity: VelocityNet
+    patches: PatchPool
     whitening: Whitening
     spectrum: Tensor
     floor: float
@@ -54,11 +56,22 @@ class FlowModel:
 
 @dataclass(frozen=True)
 class PathSample:
-    """A batch on the path of flow matching: y_t (B x C x P x P), t (B), target velocity u = y_1 - y_0."""
+    """A batch on the path of flow matching: y_t (B x C x P x P), t (B), noise y_0, target velocity u = y_1 - y_0."""
 
     y_t: Tensor
     t: Tensor
+    noise: Tensor
     target: Tensor
+
+    @classmethod
+    def at(cls, data: Tensor, noise: Tensor, t: Tensor) -> PathSample:
+        """y_t = (1 - t) y_0 + t y_1 for data y_1 and noise y_0."""
+        weight = t[:, None, None, None]
+        return cls((1 - weight) * noise + weight * data, t, noise, data - noise)
+
+    def with_data(self, data: Tensor) -> PathSample:
+        """Other data at the same times with the same noise, so that what chance does to both is alike."""
+        return PathSample.at(data, self.noise, self.t)
 
     @property
     def weight(self) -> Tensor:
@@ -71,27 +84,25 @@ def sample_path(data: Tensor, generator: torch.Generator) -> PathSample:
     count = data.shape[0]
     t = (torch.arange(count) + torch.rand(count, generator=generator)) / count
     noise = torch.randn(data.shape, generator=generator).to(data.device)
-    t = t.to(data.device)
-    weight = t[:, None, None, None]
-    return PathSample((1 - weight) * noise + weight * data, t, data - noise)
+    return PathSample.at(data, noise, t.to(data.device))
 
 
 def degraded_batch(
     pool: PatchPool, whitening: Whitening, settings: Settings, device: torch.device, generator: torch.Generator
 ) -> Tensor:
-    """T of degraded patches, B x C x P x P: never mirrored, and dull ones left out."""
+    """T of degraded patches, B x 1 x P x P: never mirrored, and dull ones left out."""
     size = settings.patch_size + MARGIN
     patches = pool.draw(SURPLUS * settings.batch_size, size, generator).pixels.to(device)
     whitened = whitening.apply(patches)
     return unit_contrast(whitened[whitening.bright_enough(whitened, settings.batch_size)])
 
 
-def build_velocity(channels: int, settings: Settings) -> VelocityNet:
+def build_velocity(settings: Settings) -> VelocityNet:
     """The network of both steps, seeded."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(settings.seed)
         blocks = (settings.blocks, settings.blocks, settings.blocks)
-        return VelocityNet(channels, settings.width, blocks)
+        return VelocityNet(1, settings.width, blocks)
 
 
 class FlowTraining(Training):
@@ -103,7 +114,7 @@ class FlowTraining(Training):
         self.pool, self.whitening, self.settings, self.device = pool, whitening, settings, device
         self.batch_size = settings.batch_size
         self.updates = math.ceil(settings.images_flow / settings.batch_size)
-        self.network = build_velocity(pool.channels, settings).to(device)
+        self.network = build_velocity(settings).to(device)
         self.average = WeightAverage(self.network)
         self.optimiser = adam([(self.network.parameters(), settings.flow_rate)])
         self.losses: list[Tensor] = []
@@ -166,7 +177,7 @@ def train_flow(
     velocity.load_state_dict(training.average.weights)
     velocity.eval().requires_grad_(False)
     floor = measured_floor(velocity, whitening, held_in, held_out, settings, device)
-    return FlowModel(velocity, whitening, spectrum, floor)
+    return FlowModel(velocity, held_in, whitening, spectrum, floor)
 
 
 @torch.no_grad()

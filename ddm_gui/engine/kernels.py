@@ -6,7 +6,6 @@ import math
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from ddm_gui.engine.settings import Settings
 from ddm_gui.engine.spectrum import spectral_start
@@ -71,25 +70,10 @@ def centre_prior(kernels: Tensor) -> Tensor:
     return (mean.sum(dim=1) * axis).sum().square() + (mean.sum(dim=0) * axis).sum().square()
 
 
-def spread(kernels: Tensor) -> Tensor:
-    """Second moment about k//2, over all channels, in units of (k/2)^2: what is taken from a flat start at first.
+def outskirts(size: int, device: torch.device) -> Tensor:
+    """Squared distance from k//2 in units of (k/2)^2, k x k: what a flat start is pushed by at first.
 
     Without it a flat kernel splits into copies of the right one in its corners: a patch cannot see how far apart.
     """
-    axis = _coordinates(kernels.shape[-1], kernels.device) / (kernels.shape[-1] / 2)
-    squared = axis.square()
-    return (kernels * (squared[:, None] + squared)).sum(dim=(1, 2)).mean()
-
-
-def blur_gradient(gradient: Tensor, sigma: float) -> Tensor:
-    """The logits' gradient, C' x k x k, blurred by a Gaussian of `sigma` px.
-
-    Frequencies above the blur's cut-off cannot be observed, and Adam would fill them with noise.
-    """
-    if sigma == 0:
-        return gradient
-    reach = math.ceil(3 * sigma)
-    profile = torch.exp(-0.5 * (torch.arange(-reach, reach + 1, device=gradient.device) / sigma).square())
-    profile = profile / profile.sum()
-    rows = F.conv2d(gradient[:, None], profile[None, None, :, None], padding=(reach, 0))
-    return F.conv2d(rows, profile[None, None, None, :], padding=(0, reach))[:, 0]
+    squared = (_coordinates(size, device) / (size / 2)).square()
+    return squared[:, None] + squared

@@ -96,7 +96,7 @@ def _learn(project: Project, only: Stage | None, again: bool) -> Generator[Event
         clean = yield from _load(project.clean, smallest_clean, settings)
         if clean.channels != degraded.channels:
             raise UserError("One folder is in colour and the other is grey.", "", "Choose folders of the same kind.")
-    yield Estimate(_seconds_needed(project, degraded.channels, device, only))
+    yield Estimate(_seconds_needed(project, device, only))
 
     fingerprint = project.fingerprint(Stage.FLOW)
     flow = yield from train_flow(degraded, settings, device, project.flow_checkpoint, fingerprint)
@@ -169,9 +169,9 @@ def _discard(checkpoint: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def _seconds_needed(project: Project, channels: int, device: torch.device, only: Stage | None) -> float:
+def _seconds_needed(project: Project, device: torch.device, only: Stage | None) -> float:
     """How long what is left to do takes, from the time of a few updates now."""
-    flow, kernels = seconds_per_update(channels, project.settings, device)
+    flow, kernels = seconds_per_update(project.settings, device)
     settings = project.settings
     seconds = 0.0
     if only is not Stage.KERNELS:

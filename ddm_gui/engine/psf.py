@@ -22,6 +22,7 @@ from ddm_gui.engine.errors import UserError
 from ddm_gui.engine.files import write_aside
 
 FORMAT_VERSION = 1
+BORDER = 2  # pixels of dark around a kernel while it is shifted
 CONVENTION = "true convolution; row 0 on top; origin at k//2; channels R, G, B; each kernel sums to one"
 
 
@@ -116,9 +117,11 @@ def centred(kernels: NDArray[np.floating[Any]]) -> NDArray[np.float32]:
     One cubic-spline shift of the kernels as given (a chain of shifts would blur them), negative lobes cut off. What is
     cut moves the centroid a little, so the shift is corrected until the centroid is right to a thousandth of a pixel.
     """
-    given = kernels.astype(np.float64)
+    # The shift takes all beyond the last pixel's centre for dark, so the outermost row would be lost: zeros around it.
+    border = [(0, 0)] * (kernels.ndim - 2) + [(BORDER, BORDER)] * 2
+    given = np.pad(kernels.astype(np.float64), border)
     middle = kernels.shape[-1] // 2
-    moved = given
+    moved = given[..., BORDER:-BORDER, BORDER:-BORDER]
     offset = np.zeros(2)
     for _ in range(20):
         error = middle - np.array(centroid(moved))
@@ -126,7 +129,7 @@ def centred(kernels: NDArray[np.floating[Any]]) -> NDArray[np.float32]:
             break
         offset += error
         moved = spline_shift(given, [0.0] * (given.ndim - 2) + list(offset), order=3, mode="constant", cval=0.0)
-        moved = np.maximum(moved, 0.0)
+        moved = np.maximum(moved[..., BORDER:-BORDER, BORDER:-BORDER], 0.0)
     sums = moved.sum(axis=(-2, -1), keepdims=True)
     result: NDArray[np.float32] = (moved / sums).astype(np.float32)
     return result

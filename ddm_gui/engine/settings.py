@@ -136,7 +136,7 @@ class Settings:
 
     # Effort
     images_flow: int = setting(
-        128_000,
+        96_000,
         "Patches for step 1",
         "How many degraded patches step 1 learns from: more is finer, and slower.",
         scope=Scope.FLOW,
@@ -151,7 +151,7 @@ class Settings:
         low=64,
         high=10**9,
     )
-    batch_size: int = setting(64, "Batch", "Patches per update.", scope=Scope.FLOW, low=1, high=4096)
+    batch_size: int = setting(32, "Batch", "Patches per update.", scope=Scope.FLOW, low=1, high=4096)
 
     # The networks and their rates
     width: int = setting(64, "Network width", "Channels of the velocity network.", scope=Scope.FLOW, low=8, high=512)
@@ -159,10 +159,10 @@ class Settings:
         3, "Network blocks", "Residual blocks at each of the network's three stages.", scope=Scope.FLOW, low=1, high=16
     )
     flow_rate: float = setting(
-        3e-3, "Rate of step 1", "Highest learning rate of step 1.", scope=Scope.FLOW, low=1e-6, high=1.0
+        0.03, "Rate of step 1", "Highest learning rate of step 1.", scope=Scope.FLOW, low=1e-6, high=1.0
     )
     kernel_rate: float = setting(
-        0.02,
+        0.005,
         "Rate of the kernel",
         "Highest learning rate of the kernel in step 2.",
         scope=Scope.KERNELS,
@@ -170,21 +170,12 @@ class Settings:
         high=1.0,
     )
     auxiliary_rate: float = setting(
-        5e-4,
-        "Rate of the auxiliary network",
-        "Highest learning rate of the network that follows the simulated patches.",
+        2e-3,
+        "Rate of the networks in step 2",
+        "Highest learning rate of the networks that follow simulated and degraded patches.",
         scope=Scope.KERNELS,
         low=1e-7,
         high=1.0,
-    )
-    gradient_blur: float = setting(
-        0.7,
-        "Gradient blur",
-        "Gaussian by which the kernel's gradient is blurred: detail finer than the blur's cut-off cannot be observed.",
-        scope=Scope.KERNELS,
-        low=0.0,
-        high=5.0,
-        unit="px",
     )
     centre_weight: float = setting(
         0.001,
@@ -257,7 +248,7 @@ PRESETS: dict[str, dict[str, Any]] = {
     # About eight minutes on two CPU cores for folders such as Kodak and CBSD68.
     "quick": {},
     # The whole way in a minute or two, for a first look: the kernel's width is right, its shape is rough.
-    "glance": {"images_flow": 48_000, "images_kernel": 24_000},
+    "glance": {"images_flow": 32_000, "images_kernel": 16_000},
 }
 
 

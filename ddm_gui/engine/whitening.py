@@ -21,33 +21,37 @@ SMALLEST_NOISE = 0.002  # standard deviation: half a grey level of 8 bits
 
 @dataclass(frozen=True, eq=False)
 class Whitening:
-    """T: a C x C x 15 x 15 filter (out, in, row, col), and the power that the noise alone has behind it."""
+    """T: a 1 x C x 15 x 15 filter (row, col last), and the power that the noise alone has behind it.
+
+    All colours are averaged: luminance, in which detail stands out best against noise (see `colour` for the rest).
+    """
 
     filter: Tensor
     noise_power: float
 
     @classmethod
     def design(cls, spectrum: Tensor, noise_sigma: float) -> Whitening:
-        """From a cross-periodogram S (H x W x C x C): at each frequency the Hermitian matrix with S's eigenvectors and
-        sqrt(max(l - sigma^2, .02 sigma^2))/l for each eigenvalue l; Hann-tapered, zero mean.
+        """From a cross-periodogram (H x W x C x C) and the noise of one colour.
+
+        With S the power of luminance, at each frequency |W| = sqrt(max(S - s^2, .02 s^2))/S, s the noise of luminance;
+        Hann-tapered, zero mean.
         """
-        sigma = max(noise_sigma, SMALLEST_NOISE)
-        eigenvalues, vectors = torch.linalg.eigh(spectrum)
-        eigenvalues = eigenvalues.clamp_min(1e-9)
-        gains = (eigenvalues - sigma**2).clamp_min(WEAKEST * sigma**2).sqrt() / eigenvalues
-        response = torch.einsum("hwij,hwj,hwkj->ikhw", vectors, gains.to(vectors.dtype), vectors.conj())
-        impulse = torch.fft.fftshift(torch.fft.ifft2(response).real, dim=(2, 3))
+        channels = spectrum.shape[-1]
+        sigma = max(noise_sigma, SMALLEST_NOISE) / channels**0.5
+        power = spectrum.real.mean(dim=(2, 3)).clamp_min(1e-9)
+        response = (power - sigma**2).clamp_min(WEAKEST * sigma**2).sqrt() / power
+        impulse = torch.fft.fftshift(torch.fft.ifft2(response).real)
         first = impulse.shape[-1] // 2 - SIZE // 2
-        impulse = impulse[:, :, first : first + SIZE, first : first + SIZE]
+        impulse = impulse[first : first + SIZE, first : first + SIZE]
         hann = torch.hann_window(SIZE + 2, periodic=False)[1:-1]
         taper = hann[:, None] * hann
         impulse = impulse * taper
-        impulse = impulse - impulse.sum(dim=(2, 3), keepdim=True) * (taper / taper.sum())
-        noise_power = float(impulse.square().sum() / impulse.shape[0]) * sigma**2
-        return cls(impulse.flip(2, 3).contiguous(), noise_power)
+        impulse = impulse - impulse.sum() * (taper / taper.sum())
+        noise_power = float(impulse.square().sum()) * sigma**2
+        return cls((impulse / channels).expand(1, channels, SIZE, SIZE).contiguous(), noise_power)
 
     def apply(self, patches: Tensor) -> Tensor:
-        """Whitens: B x C x (P + 14) x (P + 14) -> B x C x P x P."""
+        """Whitens: B x C x (P + 14) x (P + 14) -> B x 1 x P x P. The filter is even, so a correlation convolves."""
         return conv2d(patches, self.filter)
 
     def bright_enough(self, whitened: Tensor, count: int) -> Tensor:

@@ -92,6 +92,21 @@ def test_the_same_stream_gives_the_same_sample() -> None:
     assert torch.equal(one.t, two.t)
 
 
+def test_other_data_has_the_same_noise_and_times() -> None:
+    generator = torch.Generator().manual_seed(0)
+    one, two = torch.randn(2, 8, 1, 4, 4, generator=generator)
+    sample = sample_path(one, generator)
+    torch.testing.assert_close(sample.noise, one - sample.target)
+    other = sample.with_data(two)
+    assert torch.equal(other.t, sample.t)
+    assert torch.equal(other.noise, sample.noise)
+    torch.testing.assert_close(other.y_t - sample.y_t, sample.weight * (two - one))
+    torch.testing.assert_close(other.target - sample.target, two - one)
+    back = other.with_data(one)
+    assert torch.equal(back.y_t, sample.y_t)
+    assert torch.equal(back.target, sample.target)
+
+
 # What the networks see
 
 
@@ -109,13 +124,23 @@ def test_degraded_patches_are_whitened_of_equal_contrast_and_not_dull(tmp_path: 
     assert torch.equal(batch, again)
 
 
+def test_colours_are_seen_as_one_luminance(tmp_path: Path) -> None:
+    photos = [dead_leaves(112, 112, np.random.default_rng([2, index])) for index in range(2)]
+    pool = pool_of(tmp_path / "colour", photos)
+    assert pool.channels == 3
+    batch = degraded_batch(pool, whitening_of(pool), TINY, CPU, torch.Generator().manual_seed(0))
+    assert batch.shape == (8, 1, 16, 16)
+    t = torch.full((8,), 0.5)
+    assert build_velocity(TINY)(batch, t).shape == batch.shape
+
+
 def test_the_network_is_seeded_and_leaves_other_random_numbers_alone() -> None:
     torch.manual_seed(5)
     expected = torch.rand(3)
     torch.manual_seed(5)
-    one = build_velocity(1, TINY)
+    one = build_velocity(TINY)
     assert torch.equal(torch.rand(3), expected)
-    two, other = build_velocity(1, TINY), build_velocity(1, TINY.with_changes({"seed": 1}))
+    two, other = build_velocity(TINY), build_velocity(TINY.with_changes({"seed": 1}))
     weights = [model.state_dict()["enter.direction"] for model in (one, two, other)]
     assert torch.equal(weights[0], weights[1])
     assert not torch.equal(weights[0], weights[2])
@@ -138,7 +163,8 @@ def test_step_1_learns_and_gives_a_frozen_model(tmp_path: Path) -> None:
     assert math.isfinite(model.floor)
     assert model.floor >= 0.0
     assert model.spectrum.shape == (WINDOW, WINDOW, 1, 1)
-    untaught = build_velocity(1, settings)
+    torch.testing.assert_close(model.spectrum, periodogram(model.patches, settings.seed))
+    untaught = build_velocity(settings)
     losses = []
     for velocity_net in (untaught, model.velocity):
         total = 0.0

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import pytest
 import torch
 
-from ddm_gui.engine.kernels import KernelModel, blur_gradient, centre_prior, spread, start_kernels
+from ddm_gui.engine.kernels import KernelModel, centre_prior, outskirts, start_kernels
 from ddm_gui.engine.settings import Settings
 from ddm_gui.engine.simulate import gaussian
 from ddm_gui.engine.spectrum import WINDOW
@@ -75,18 +73,8 @@ def test_centre_prior_leaves_lateral_colour_alone() -> None:
     assert float(centre_prior(shifted_points((0, 3), (0, 3), (0, 0)))) == pytest.approx(4.0)
 
 
-def test_spread_is_the_second_moment_in_units_of_half_the_size() -> None:
-    kernels = torch.from_numpy(gaussian(25, 2.0)[None])
-    assert float(spread(kernels)) == pytest.approx(2 * (2.0**2 + 1 / 12) / 12.5**2, rel=1e-3)
-    assert float(spread(shifted_points((0, 0)))) == 0.0
-    assert float(spread(shifted_points((0, 0), (0, 3)))) == pytest.approx(0.5 * 9 / 4.5**2)
-
-
-@pytest.mark.parametrize("prior", [centre_prior, spread])
 @pytest.mark.parametrize("start", [torch.ones(3, SIZE, SIZE), random_kernels(), shifted_points((1, 2), (0, 0), (2, 1))])
-def test_no_prior_is_without_effect_on_a_softmax(
-    prior: Callable[[torch.Tensor], torch.Tensor], start: torch.Tensor
-) -> None:
+def test_the_centre_prior_is_not_without_effect_on_a_softmax(start: torch.Tensor) -> None:
     """A prior that a normalised, non-negative kernel cannot change (as the plain L1 norm) would be a setting that lies.
 
     At its own minimum a gradient vanishes by right, so the start is first moved off it.
@@ -94,35 +82,31 @@ def test_no_prior_is_without_effect_on_a_softmax(
     model = KernelModel(start, torch.ones(3), 0.02)
     with torch.no_grad():
         model.logits[:, 1, 2] += 1.0
-    before = prior(model.kernels())
+    before = centre_prior(model.kernels())
     torch.autograd.backward(before)
     gradient = model.logits.grad
     assert gradient is not None
     assert gradient.norm() > 1e-4
     with torch.no_grad():
         model.logits -= 0.1 * gradient / gradient.norm()
-    assert prior(model.kernels()) < before
+    assert centre_prior(model.kernels()) < before
 
 
-# The gradient's blur
+@pytest.mark.parametrize("size", [8, 9, 25])
+def test_the_outskirts_are_the_squared_distance_in_units_of_half_the_size(size: int) -> None:
+    distance = outskirts(size, torch.device("cpu"))
+    assert distance.shape == (size, size)
+    middle = size // 2
+    assert float(distance[middle, middle]) == 0.0
+    assert float(distance[middle + 1, middle - 2]) == pytest.approx(5 / (size / 2) ** 2)
+    assert torch.equal(distance, distance.T)
+    assert distance.argmax() == 0
 
 
-@pytest.mark.parametrize("sigma", [0.7, 1.5])
-def test_blurring_a_gradient_keeps_its_sum_and_makes_a_gaussian(sigma: float) -> None:
-    point = shifted_points((0, 0), (1, -2), size=25)
-    blurred = blur_gradient(point, sigma)
-    assert blurred.shape == point.shape
-    torch.testing.assert_close(blurred.sum(dim=(1, 2)), torch.ones(2))
-    assert blurred[1].argmax() == point[1].argmax()
-    axis = torch.arange(25) - 12.0
-    variance = (blurred[0].sum(dim=0) * axis.square()).sum()
-    assert float(variance.sqrt()) == pytest.approx(sigma, rel=0.03)
-    torch.testing.assert_close(blurred[0], blurred[0].T)
-
-
-def test_no_blur_leaves_a_gradient_as_it_is() -> None:
-    gradient = torch.randn(3, SIZE, SIZE, generator=torch.Generator().manual_seed(0))
-    assert torch.equal(blur_gradient(gradient, 0.0), gradient)
+def test_the_outskirts_weighed_by_a_kernel_are_its_second_moment() -> None:
+    kernel = torch.from_numpy(gaussian(25, 2.0))
+    moment = float((kernel * outskirts(25, torch.device("cpu"))).sum())
+    assert moment == pytest.approx(2 * (2.0**2 + 1 / 12) / 12.5**2, rel=1e-3)
 
 
 # Where step 2 starts

@@ -11,9 +11,12 @@ from scipy.integrate import quad
 from torch import Tensor
 
 from ddm_gui.engine import matching
+from ddm_gui.engine.colour import ColourMatch
+from ddm_gui.engine.descent import KernelDescent
 from ddm_gui.engine.flow import FlowModel, Velocity, build_velocity, sample_path
 from ddm_gui.engine.kernels import KernelModel
 from ddm_gui.engine.matching import (
+    Follower,
     KernelTraining,
     Simulation,
     as_grid,
@@ -247,10 +250,9 @@ class Shelf:
 
 
 def identity_whitening(channels: int, noise_power: float = 0.0) -> Whitening:
-    """T that only cuts the margin."""
-    taps = torch.zeros(channels, channels, MARGIN + 1, MARGIN + 1)
-    for channel in range(channels):
-        taps[channel, channel, MARGIN // 2, MARGIN // 2] = 1.0
+    """T that only cuts the margin and averages the colours."""
+    taps = torch.zeros(1, channels, MARGIN + 1, MARGIN + 1)
+    taps[..., MARGIN // 2, MARGIN // 2] = 1.0 / channels
     return Whitening(taps, noise_power)
 
 
@@ -268,7 +270,7 @@ def test_simulated_patches_are_what_the_networks_see(channels: int, kernels: int
     model = a_model(channels, kernels)
     shelf: PatchPool = Shelf(channels)  # type: ignore[assignment]
     simulated = simulation.draw(shelf, model, torch.Generator().manual_seed(0))
-    assert simulated.shape == (8, channels, 16, 16)
+    assert simulated.shape == (8, 1, 16, 16)
     torch.testing.assert_close(simulated.square().mean(dim=(1, 2, 3)), torch.ones(8))
     torch.autograd.backward((simulated * torch.rand(simulated.shape)).sum())
     for parameter in (model.logits, model.log_gain, model.log_sigma):
@@ -295,13 +297,21 @@ def test_the_camera_clips_rounds_and_adds_the_noise() -> None:
 # The loop's own parts
 
 
-def a_training(settings: Settings = TINY, channels: int = 1) -> KernelTraining:
-    velocity = build_velocity(channels, settings).eval().requires_grad_(False)
-    power = torch.full((WINDOW, WINDOW, channels, channels), 0.01, dtype=torch.complex64)
+def a_training(settings: Settings = TINY, channels: int = 1, kernels: int | None = None) -> KernelTraining:
+    velocity = build_velocity(settings).eval().requires_grad_(False)
+    power = 0.01 * (0.3 * torch.eye(channels) + 0.7).expand(WINDOW, WINDOW, channels, channels).to(torch.complex64)
     whitening = identity_whitening(channels)
-    flow = FlowModel(velocity, whitening, power, 0.002)
     shelf: PatchPool = Shelf(channels)  # type: ignore[assignment]
-    return KernelTraining(flow, shelf, Simulation(whitening, 8, settings), a_model(channels, channels), settings)
+    model = a_model(channels, kernels or channels)
+    return KernelTraining(
+        FlowModel(velocity, shelf, whitening, power, 0.002),
+        shelf,
+        Simulation(whitening, 8, settings),
+        model,
+        ColourMatch(power, power),
+        KernelDescent(model.kernels().detach(), settings.kernel_rate),
+        settings,
+    )
 
 
 def pulled(training: KernelTraining, updates: int) -> None:
@@ -310,22 +320,73 @@ def pulled(training: KernelTraining, updates: int) -> None:
         training.update += 1
 
 
-def test_the_kernel_waits_until_the_auxiliary_network_has_caught_up(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_kernel_waits_until_the_networks_have_caught_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(matching, "WARM_UP", 3)
     training = a_training()
-    before = training.kernels.kernels().detach().clone()
-    weights = training.auxiliary.leave.gain.detach().clone()
+    before = training.model.kernels().detach().clone()
+    noise, gain = training.noise_sigma(), training.model.log_gain.detach().clone()
+    weights = training.auxiliary.network.leave.gain.detach().clone()
     pulled(training, 3)
-    assert torch.equal(training.kernels.kernels(), before)
-    assert not torch.equal(training.auxiliary.leave.gain, weights)
+    assert torch.equal(training.model.kernels(), before)
+    assert torch.equal(training.model.log_gain, gain)
+    assert training.noise_sigma() == noise
+    for follower in (training.auxiliary, training.degraded):
+        assert not torch.equal(follower.network.leave.gain, weights)
     report = training.progress(0.0)
     assert (report.ikl, report.ikl_floor) == (None, None)
     pulled(training, 2)
-    assert not torch.equal(training.kernels.kernels(), before)
+    assert not torch.equal(training.model.kernels(), before)
+    assert not torch.equal(training.model.log_gain, gain)
     report = training.progress(0.0)
     assert report.ikl is not None
     assert report.ikl_floor == 0.002
     assert torch.equal(training.flow.velocity.leave.gain, weights)  # step 1's network is left alone
+
+
+def test_a_follower_learns_and_is_looked_through_its_average() -> None:
+    velocity = build_velocity(TINY).eval().requires_grad_(False)
+    follower = Follower(velocity, 0.01)
+    generator = torch.Generator().manual_seed(0)
+    sample = sample_path(torch.randn(16, 1, 1, 16, generator=generator).expand(-1, -1, 16, -1), generator)  # stripes
+
+    def loss(estimate: Tensor) -> float:
+        return float((estimate - sample.target).square().mean())
+
+    before = loss(follower.velocity(sample))
+    assert before == loss(velocity(sample.y_t, sample.t))
+    names = [name for name, _ in velocity.named_parameters()]
+    expected = {name: velocity.get_parameter(name).clone() for name in names}
+    for _ in range(60):
+        follower.learn(sample, 1.0)
+        for name in names:
+            expected[name].lerp_(follower.network.get_parameter(name).detach(), 1 - matching.FOLLOWER_MEMORY)
+    for name in names:
+        torch.testing.assert_close(follower.average.get_parameter(name), expected[name])
+    assert loss(follower.velocity(sample)) < 0.9 * before
+    assert loss(velocity(sample.y_t, sample.t)) == before
+    weights = follower.network.leave.gain.detach().clone()
+    follower.learn(sample, 0.0)
+    assert torch.equal(follower.network.leave.gain, weights)
+
+
+def test_each_network_follows_its_own_patches_at_the_same_times_with_the_same_noise(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    training = a_training()
+    dark: PatchPool = Shelf(1, 0.25)  # type: ignore[assignment]
+    training.clean = dark  # all alike but for noise, so that the two sides can be told apart
+    given = {}
+    for name in ("auxiliary", "degraded"):
+        monkeypatch.setattr(
+            getattr(training, name), "learn", lambda sample, factor, name=name: given.update({name: sample})
+        )
+    pulled(training, 1)
+    auxiliary, degraded = given["auxiliary"], given["degraded"]
+    assert torch.equal(auxiliary.noise, degraded.noise)
+    assert torch.equal(auxiliary.t, degraded.t)
+    simulated = auxiliary.target + auxiliary.noise
+    assert float(simulated.mean()) == pytest.approx(1.0, abs=0.01)  # a flat patch of unit contrast
+    assert float((degraded.target + degraded.noise).std()) > 0.1
 
 
 @pytest.mark.parametrize("sigma", ["learn", 0.05])
@@ -345,7 +406,7 @@ def test_the_result_is_the_mean_of_the_last_updates(moving: int, monkeypatch: py
     seen = []
     while training.update < training.updates:
         pulled(training, 1)
-        seen.append(training.kernels.kernels().detach().clone())
+        seen.append(training.model.kernels().detach().clone())
     count = max(1, int(matching.AVERAGED_SHARE * moving))
     assert training.averaged == count
     torch.testing.assert_close(training.average, torch.stack(seen[-count:]).mean(dim=0))
@@ -365,28 +426,73 @@ def test_the_ikl_that_is_reported_is_a_running_mean(monkeypatch: pytest.MonkeyPa
     assert float(training.ikl) == pytest.approx(7.0, abs=1e-3)
 
 
-def test_step_2_in_bf16_stays_finite_and_its_state_comes_back(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("channels", "kernels"), [(1, 1), (3, 1), (3, 3)])
+@pytest.mark.parametrize("stop", [0, 3, 12])
+def test_step_2_stays_finite_and_its_state_comes_back(
+    stop: int, channels: int, kernels: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(matching, "WARM_UP", 5)
-    training = a_training(TINY.with_changes({"images_kernel": 8 * 20}), channels=3)
-    pulled(training, 12)
+    settings = TINY.with_changes({"images_kernel": 8 * 20})
+    training = a_training(settings, channels, kernels)
+    pulled(training, stop)
     tensors = {name: tensor.detach().clone() for name, tensor in training.tensors().items()}
     assert all(tensor.isfinite().all() for tensor in tensors.values())
-    copy = a_training(training.settings, channels=3)
+    copy = a_training(settings, channels, kernels)
     copy.load(tensors, training.numbers())
     copy.update = training.update
-    pulled(training, 8)
-    pulled(copy, 8)
-    assert all(torch.equal(copy.tensors()[name], tensor) for name, tensor in training.tensors().items())
+    assert all(torch.equal(copy.tensors()[name], tensor) for name, tensor in tensors.items())
+    pulled(training, 20 - stop)
+    pulled(copy, 20 - stop)
+    first, second = training.tensors(), copy.tensors()
+    assert first.keys() == second.keys()
+    for name, tensor in first.items():
+        assert torch.equal(second[name], tensor), name
+    for part in (
+        "kernels.logits",
+        "auxiliary.network.bias",
+        "auxiliary.average.bias",
+        "auxiliary.optimiser.0.exp_avg_sq",
+        "degraded.network.bias",
+        "degraded.average.bias",
+        "degraded.optimiser.0.exp_avg_sq",
+        "descent.0.square",
+        "photometry.0.exp_avg",  # of the gain
+        "photometry.1.exp_avg",  # of the noise
+    ):
+        assert first[part].abs().sum() > 0, part
+    assert ("descent.1.mean" in first) is (kernels > 1)
+
+
+def test_one_kernel_for_all_colours_is_moved_by_the_networks_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(matching, "WARM_UP", 1)
+    training = a_training(channels=3, kernels=1)
+
+    def refuse(*_: Tensor) -> Tensor:
+        raise AssertionError("one kernel has no differences between colours")
+
+    monkeypatch.setattr(training.colour, "loss", refuse)
+    before = training.model.kernels().detach().clone()
+    pulled(training, 3)
+    assert not torch.equal(training.model.kernels(), before)
+    assert training.model.with_gain().shape == (3, 5, 5)
 
 
 @pytest.mark.parametrize("start", ["spectral", "flat", "random"])
-def test_the_spread_penalty_belongs_to_starts_that_know_nothing(start: str) -> None:
-    training = a_training(TINY.with_changes({"start": start, "centre_weight": 0.0}))
-    training.update = matching.WARM_UP
-    early = float(training._priors().detach())
-    training.update = training.updates - 1
-    assert float(training._priors().detach()) == 0.0
-    assert (early > 0) is (start != "spectral")
+def test_the_push_from_the_outskirts_belongs_to_starts_that_know_nothing(start: str) -> None:
+    training = a_training(TINY.with_changes({"start": start}))
+    moving = training.updates - matching.WARM_UP
+    pushes = []
+    for share in (0.0, 0.25, 0.5, 0.75):
+        training.update = matching.WARM_UP + int(share * moving)
+        pushes.append(training._push())
+    if start == "spectral":
+        assert all(float(push) == 0.0 for push in pushes)
+        return
+    first = pushes[0]
+    assert float(first[2, 2]) == 0.0
+    assert float(first[0, 0]) == float(first.max()) == pytest.approx(matching.SPREAD_WEIGHT * 2 * (2 / 2.5) ** 2)
+    torch.testing.assert_close(pushes[1], first / 2)
+    assert float(pushes[2].abs().max()) == float(pushes[3].abs().max()) == 0.0
 
 
 def test_a_snapshot_is_a_centred_grid_that_cannot_be_written_to() -> None:
@@ -399,5 +505,5 @@ def test_a_snapshot_is_a_centred_grid_that_cannot_be_written_to() -> None:
 
 
 def test_an_update_of_step_2_takes_longer_than_one_of_step_1() -> None:
-    flow_seconds, kernel_seconds = seconds_per_update(1, TINY, torch.device("cpu"))
+    flow_seconds, kernel_seconds = seconds_per_update(TINY, torch.device("cpu"))
     assert 0.0 < flow_seconds < kernel_seconds

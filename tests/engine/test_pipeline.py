@@ -289,7 +289,7 @@ def assert_equal(project: Project, twin: Project) -> None:
     "stops",
     [
         [flow_seen(8 * 3), kernels_seen(8 * 9)],
-        [flow_seen(8), kernels_seen(8 * 2)],  # in the warm-up: the kernel's optimiser has no state yet
+        [flow_seen(8), kernels_seen(8 * 2)],  # in the warm-up: the optimiser of gain and noise has no state yet
         [starts(Stage.FLOW), flow_seen(8 * UPDATES), ends(Stage.FLOW), starts(Stage.KERNELS)],
         [flow_seen(8 * 2), flow_seen(8 * 7), kernels_seen(8 * 4), kernels_seen(8 * 5), kernels_seen(8 * 15)],
         [kernels_seen(8 * 16), ends(Stage.KERNELS)],

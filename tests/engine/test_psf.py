@@ -142,6 +142,17 @@ def test_centring_again_changes_nothing() -> None:
     assert np.abs(centred(once) - once).max() < 2e-3
 
 
+@pytest.mark.parametrize("shift", [0.003, -0.003, 0.2])
+def test_light_at_the_border_is_not_lost(shift: float) -> None:
+    """A learned kernel is faintly lit out to its border: at the smallest shift a whole row of it must not vanish."""
+    kernel = gaussian(9, 1.2, 4 + shift, 4 - shift) + 0.002
+    moved = centred(kernel[None, None, None])
+    assert centroid(moved) == pytest.approx((4, 4), abs=2e-3)
+    expected = gaussian(9, 1.2, 4, 4) + 0.002
+    assert np.abs(moved[0, 0, 0] - expected / expected.sum()).max() < 0.02 * abs(shift) + 1e-4
+    assert moved.min() > 0.0004
+
+
 def test_all_kernels_share_one_shift_so_that_colour_fringes_stay() -> None:
     kernels = np.stack([gaussian(21, 1.5, 11, 10 + offset) for offset in (-1.0, 0.0, 1.0)])[None, None]
     moved = centred(kernels)
