@@ -45,7 +45,8 @@ def small_amounts(monkeypatch: pytest.MonkeyPatch) -> None:
     """The same code on fewer patches."""
     monkeypatch.setattr(spectrum, "PATCHES", spectrum.BATCH)
     monkeypatch.setattr(flow, "FLOOR_BATCHES", 2)
-    monkeypatch.setattr(matching, "WARM_UP", 4)
+    monkeypatch.setattr(matching, "ROUND", 4)
+    monkeypatch.setattr(matching, "LISTENING", 2)
 
 
 def options(**changes: Any) -> list[str]:

@@ -7,8 +7,9 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-MOMENTUM = 0.95
-SCALE_MEMORY = 0.98  # per update, of the mean square by which steps are scaled
+MOMENTUM = 0.9
+SCALE_MEMORY = 0.98  # per step, of the mean square by which colour steps are scaled
+COLOUR_RATE = 0.01  # of one step between colours, in nats, root mean square over pixels
 FAINTEST_LOGIT = -14.0  # below the brightest pixel: what is darker could not come back
 PERIOD = 2  # of the Fourier transforms, in kernel sizes: the step does not wrap around
 
@@ -20,57 +21,58 @@ class KernelDescent:
       non-negative and summing to one, and a faint pixel moves as fast, in proportion, as a bright one.
     - Gauss-Newton: behind T the curvature of the IKL at a frequency that the blur lets through is about 1/|H|^2, so the
       gradient is multiplied by |H|^2. All visible detail then moves alike, and detail that the blur removed, which
-      nothing in the photos determines, stays.
-    - What moves all colours alike (the shape) and what moves them apart (lateral colour) are scaled apart: the second
-      is seen in any coloured edge and is far stiffer; scaled together it would hide the first.
-
-    On a lens with coma one step along this direction raised NCC from .864 to .912, along the plain gradient to .865.
+      nothing in the photos determines, stays. On a lens with coma one step along this direction raised NCC from .864 to
+      .912, along the plain gradient to .865.
+    - What moves all colours alike (the shape) and what moves them apart (lateral colour) are moved apart: the second is
+      seen in any coloured edge and is far stiffer; in one step it would hide the first.
     """
 
-    def __init__(self, visible: Tensor, rate: float) -> None:
-        """visible: C' x k x k, kernels with the blur's |H|, for which the spectral start serves; rate: of the logits,
-        at its highest, for a step whose root mean square over pixels is one."""
-        self.rate = rate
+    def __init__(self, visible: Tensor) -> None:
+        """visible: C' x k x k, kernels with the blur's |H|, for which the spectral start serves."""
         size = visible.shape[-1]
         self.grid = (PERIOD * size, PERIOD * size)
         power = torch.fft.rfft2(visible.mean(dim=0), s=self.grid).abs().square()
         self.power = power / power.max()
-        shape = visible.shape[0] > 1
-        self.modes = [Momentum(visible[:1])] + ([Momentum(visible)] if shape else [])
+        self.colour = Momentum(visible)
 
     @torch.no_grad()
-    def step(self, logits: Tensor, shape: Tensor, apart: Tensor | None, push: Tensor, factor: float) -> None:
-        """Moves `logits` (C' x k x k) in place, at `factor` times the highest rate.
+    def move_shape(self, logits: Tensor, gradient: Tensor, push: Tensor, size: float) -> None:
+        """One step of all colours alike, in place: the most moved pixel changes by `size` nats.
 
-        `shape` is the gradient whose mean over colours moves all alike, `apart` the one whose differences move them
-        apart, both with respect to the logits. `push` is added to the scaled step, so that no scaling takes it away.
+        `gradient` is that with respect to the logits, C' x k x k; `push`, k x k or a number, is added to the
+        scaled step.
         """
         kernels = logits.flatten(1).softmax(dim=1).view_as(logits)
         mean = kernels.mean(dim=0, keepdim=True)
-        # The softmax's chain rule read backwards: d/dlogit = h (d/dh - <h, d/dh>).
-        alike = self._gauss_newton(shape / kernels).mean(dim=0, keepdim=True)
-        step = self.modes[0].scaled(_balanced(alike, mean)) + _balanced(push.expand_as(mean), mean)
-        if apart is not None:
-            own = self._gauss_newton(apart / kernels)
-            step = step + self.modes[1].scaled(_balanced(own - own.mean(dim=0, keepdim=True), kernels))
-        logits -= self.rate * factor * step
-        logits -= logits.amax(dim=(1, 2), keepdim=True)
-        logits.clamp_(min=FAINTEST_LOGIT)
+        alike = _balanced(self._gauss_newton(gradient, kernels).mean(dim=0, keepdim=True), mean)
+        step = alike / alike.abs().max().clamp_min(1e-20) + _balanced(push.expand_as(mean), mean)
+        _subtract(logits, size * step)
+        _recentre(logits)
 
-    def _gauss_newton(self, gradient: Tensor) -> Tensor:
-        """The gradient, C' x k x k, times |H|^2 at each frequency."""
+    @torch.no_grad()
+    def move_colours(self, logits: Tensor, gradient: Tensor) -> None:
+        """One small step of the colours against each other, in place; the shape they share stays."""
+        kernels = logits.flatten(1).softmax(dim=1).view_as(logits)
+        own = self._gauss_newton(gradient, kernels)
+        _subtract(logits, COLOUR_RATE * self.colour.scaled(_balanced(own - own.mean(dim=0, keepdim=True), kernels)))
+
+    def _gauss_newton(self, gradient: Tensor, kernels: Tensor) -> Tensor:
+        """The gradient with respect to the kernels, C' x k x k, times |H|^2 at each frequency.
+
+        The softmax's chain rule is read backwards: d/dlogit = h (d/dh - <h, d/dh>).
+        """
         size = gradient.shape[-1]
-        filtered: Tensor = torch.fft.irfft2(torch.fft.rfft2(gradient, s=self.grid) * self.power, s=self.grid)
+        centred = _balanced(gradient / kernels, kernels)
+        filtered: Tensor = torch.fft.irfft2(torch.fft.rfft2(centred, s=self.grid) * self.power, s=self.grid)
         return filtered[..., :size, :size]
 
     def tensors(self) -> dict[str, Tensor]:
         """The state."""
-        return {f"{index}.{name}": value for index, mode in enumerate(self.modes) for name, value in mode.state.items()}
+        return dict(self.colour.state)
 
     def load(self, tensors: Mapping[str, Tensor]) -> None:
         """Puts back what `tensors` gave."""
-        for index, mode in enumerate(self.modes):
-            mode.state = {name: tensors[f"{index}.{name}"].to(value.device) for name, value in mode.state.items()}
+        self.colour.state = {name: tensors[name].to(value.device) for name, value in self.colour.state.items()}
 
 
 class Momentum:
@@ -96,3 +98,31 @@ class Momentum:
 def _balanced(gradient: Tensor, kernels: Tensor) -> Tensor:
     """Without the part that would only change the kernels' sum."""
     return gradient - (gradient * kernels).sum(dim=(1, 2), keepdim=True)
+
+
+def _subtract(logits: Tensor, step: Tensor) -> None:
+    """Moves logits in place; the brightest stays at 0, and none falls too far to come back."""
+    logits -= step
+    logits -= logits.amax(dim=(1, 2), keepdim=True)
+    logits.clamp_(min=FAINTEST_LOGIT)
+
+
+def _recentre(logits: Tensor) -> None:
+    """Moves all colours by whole pixels, in place, so that their common centroid lies within one of k//2.
+
+    Patches do not tell where a kernel lies. A prior that pulled it back would be the smoothest part of the gradient,
+    which the Gauss-Newton step favours: kernels then swung to and fro.
+    """
+    size = logits.shape[-1]
+    kernels = logits.flatten(1).softmax(dim=1).view_as(logits).mean(dim=0)
+    axis = torch.arange(size, device=logits.device) - size // 2
+    centroid = ((kernels.sum(dim=1) * axis).sum(), (kernels.sum(dim=0) * axis).sum())
+    for dim, distance in zip((1, 2), centroid, strict=True):
+        offset = int(distance)
+        if offset:
+            moved = logits.roll(-offset, dims=dim)
+            uncovered = slice(size - offset, size) if offset > 0 else slice(0, -offset)
+            index: list[slice] = [slice(None)] * 3
+            index[dim] = uncovered
+            moved[tuple(index)] = FAINTEST_LOGIT
+            logits.copy_(moved)

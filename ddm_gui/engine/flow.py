@@ -43,12 +43,10 @@ Velocity = Callable[[Tensor, Tensor], Tensor]
 class FlowModel:
     """What step 1 learned: the velocity of the degraded patches behind T, and T itself.
 
-    `patches` are those it learned from; `spectrum` is their periodogram, `floor` the IKL (nats per value) that 0
-    cannot be told from.
+    `spectrum` is the degraded photos' periodogram, `floor` the IKL (nats per value) that 0 cannot be told from.
     """
 
     velocity: VelocityNet
-    patches: PatchPool
     whitening: Whitening
     spectrum: Tensor
     floor: float
@@ -56,22 +54,17 @@ class FlowModel:
 
 @dataclass(frozen=True)
 class PathSample:
-    """A batch on the path of flow matching: y_t (B x C x P x P), t (B), noise y_0, target velocity u = y_1 - y_0."""
+    """A batch on the path of flow matching: y_t (B x C x P x P), t (B), target velocity u = y_1 - y_0."""
 
     y_t: Tensor
     t: Tensor
-    noise: Tensor
     target: Tensor
 
     @classmethod
     def at(cls, data: Tensor, noise: Tensor, t: Tensor) -> PathSample:
         """y_t = (1 - t) y_0 + t y_1 for data y_1 and noise y_0."""
         weight = t[:, None, None, None]
-        return cls((1 - weight) * noise + weight * data, t, noise, data - noise)
-
-    def with_data(self, data: Tensor) -> PathSample:
-        """Other data at the same times with the same noise, so that what chance does to both is alike."""
-        return PathSample.at(data, self.noise, self.t)
+        return cls((1 - weight) * noise + weight * data, t, data - noise)
 
     @property
     def weight(self) -> Tensor:
@@ -177,7 +170,7 @@ def train_flow(
     velocity.load_state_dict(training.average.weights)
     velocity.eval().requires_grad_(False)
     floor = measured_floor(velocity, whitening, held_in, held_out, settings, device)
-    return FlowModel(velocity, held_in, whitening, spectrum, floor)
+    return FlowModel(velocity, whitening, spectrum, floor)
 
 
 @torch.no_grad()

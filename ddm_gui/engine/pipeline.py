@@ -19,7 +19,7 @@ from ddm_gui.engine.errors import UserError
 from ddm_gui.engine.events import CheckpointSaved, Estimate, Event, KernelSnapshot, Note, Result, Stage
 from ddm_gui.engine.files import previous
 from ddm_gui.engine.flow import FlowModel, train_flow
-from ddm_gui.engine.matching import WARM_UP, Match, learn_kernels, seconds_per_update
+from ddm_gui.engine.matching import Match, learn_kernels, seconds_per_update, updates_needed
 from ddm_gui.engine.patches import PatchPool, check_sources
 from ddm_gui.engine.photo import find_photos
 from ddm_gui.engine.project import Project, StageState, checkpoint_notes
@@ -177,8 +177,7 @@ def _seconds_needed(project: Project, device: torch.device, only: Stage | None) 
     if only is not Stage.KERNELS:
         seconds += flow * settings.images_flow / settings.batch_size * _share_left(project, Stage.FLOW)
     if only is not Stage.FLOW:
-        updates = WARM_UP + settings.images_kernel / settings.batch_size
-        seconds += kernels * updates * _share_left(project, Stage.KERNELS)
+        seconds += kernels * updates_needed(settings) * _share_left(project, Stage.KERNELS)
     return seconds
 
 

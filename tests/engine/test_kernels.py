@@ -36,7 +36,7 @@ def test_kernels_are_what_they_started_from_and_sum_to_one() -> None:
     torch.testing.assert_close(model.with_gain().sum(dim=(1, 2)), torch.tensor([0.5, 1.0, 2.0]))
     assert float(model.log_sigma.detach().exp()) == pytest.approx(0.03)
     with torch.no_grad():
-        model.logits += 5 * torch.randn(model.logits.shape, generator=torch.Generator().manual_seed(1))
+        model.logits.add_(5 * torch.randn(model.logits.shape, generator=torch.Generator().manual_seed(1)))
     assert (model.kernels() >= 0).all()
     torch.testing.assert_close(model.kernels().sum(dim=(1, 2)), torch.ones(3))
 
@@ -88,7 +88,7 @@ def test_the_centre_prior_is_not_without_effect_on_a_softmax(start: torch.Tensor
     assert gradient is not None
     assert gradient.norm() > 1e-4
     with torch.no_grad():
-        model.logits -= 0.1 * gradient / gradient.norm()
+        model.logits.sub_(0.1 * gradient / gradient.norm())
     assert centre_prior(model.kernels()) < before
 
 

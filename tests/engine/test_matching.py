@@ -13,10 +13,10 @@ from torch import Tensor
 from ddm_gui.engine import matching
 from ddm_gui.engine.colour import ColourMatch
 from ddm_gui.engine.descent import KernelDescent
+from ddm_gui.engine.errors import UserError
 from ddm_gui.engine.flow import FlowModel, Velocity, build_velocity, sample_path
 from ddm_gui.engine.kernels import KernelModel
 from ddm_gui.engine.matching import (
-    Follower,
     KernelTraining,
     Simulation,
     as_grid,
@@ -169,7 +169,8 @@ SIDE, KERNEL, NOISE = 32, 9, 0.02
 def transfer(kernel: Tensor) -> Tensor:
     """k x k -> its frequency response on SIDE x SIDE, the origin k//2 at pixel 0."""
     placed = torch.nn.functional.pad(kernel, (0, SIDE - KERNEL, 0, SIDE - KERNEL))
-    return torch.fft.fft2(placed.roll((-(KERNEL // 2), -(KERNEL // 2)), (-2, -1)))
+    response: Tensor = torch.fft.fft2(placed.roll((-(KERNEL // 2), -(KERNEL // 2)), (-2, -1)))
+    return response
 
 
 def stationary(power: Tensor) -> Velocity:
@@ -178,7 +179,8 @@ def stationary(power: Tensor) -> Velocity:
     def velocity(y_t: Tensor, t: Tensor) -> Tensor:
         w = t[:, None, None, None]
         response = (w * power - (1 - w)) / (w**2 * power + (1 - w) ** 2)
-        return torch.fft.ifft2(torch.fft.fft2(y_t) * response).real
+        estimate: Tensor = torch.fft.ifft2(torch.fft.fft2(y_t) * response).real
+        return estimate
 
     return velocity
 
@@ -304,12 +306,12 @@ def a_training(settings: Settings = TINY, channels: int = 1, kernels: int | None
     shelf: PatchPool = Shelf(channels)  # type: ignore[assignment]
     model = a_model(channels, kernels or channels)
     return KernelTraining(
-        FlowModel(velocity, shelf, whitening, power, 0.002),
+        FlowModel(velocity, whitening, power, 0.002),
         shelf,
         Simulation(whitening, 8, settings),
         model,
         ColourMatch(power, power),
-        KernelDescent(model.kernels().detach(), settings.kernel_rate),
+        KernelDescent(model.kernels().detach()),
         settings,
     )
 
@@ -320,119 +322,184 @@ def pulled(training: KernelTraining, updates: int) -> None:
         training.update += 1
 
 
-def test_the_kernel_waits_until_the_networks_have_caught_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(matching, "WARM_UP", 3)
-    training = a_training()
+@pytest.fixture
+def short_rounds(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rounds of four updates, of which the last two are listened to."""
+    monkeypatch.setattr(matching, "ROUND", 4)
+    monkeypatch.setattr(matching, "LISTENING", 2)
+
+
+@pytest.mark.usefixtures("short_rounds")
+def test_the_kernel_moves_once_a_round_and_gain_and_noise_while_it_is_listened_to() -> None:
+    training = a_training(TINY.with_changes({"images_kernel": 8 * 8}))
+    assert (training.rounds, training.updates) == (2, 8)
     before = training.model.kernels().detach().clone()
     noise, gain = training.noise_sigma(), training.model.log_gain.detach().clone()
-    weights = training.auxiliary.network.leave.gain.detach().clone()
-    pulled(training, 3)
-    assert torch.equal(training.model.kernels(), before)
+    weights = training.auxiliary.leave.gain.detach().clone()
+    pulled(training, 2)
+    assert not torch.equal(training.auxiliary.leave.gain, weights)
     assert torch.equal(training.model.log_gain, gain)
     assert training.noise_sigma() == noise
-    for follower in (training.auxiliary, training.degraded):
-        assert not torch.equal(follower.network.leave.gain, weights)
+    assert float(training.gradient.abs().max()) == 0.0
     report = training.progress(0.0)
     assert (report.ikl, report.ikl_floor) == (None, None)
-    pulled(training, 2)
-    assert not torch.equal(training.model.kernels(), before)
+    pulled(training, 1)
+    assert torch.equal(training.model.kernels(), before)
     assert not torch.equal(training.model.log_gain, gain)
+    assert training.noise_sigma() != noise
+    assert float(training.gradient.abs().max()) > 0.0
     report = training.progress(0.0)
     assert report.ikl is not None
     assert report.ikl_floor == 0.002
+    pulled(training, 1)
+    moved = training.model.kernels().detach().clone()
+    assert not torch.equal(moved, before)
+    assert float(training.gradient.abs().max()) == 0.0
+    pulled(training, 3)
+    assert torch.equal(training.model.kernels(), moved)
+    pulled(training, 1)
+    assert not torch.equal(training.model.kernels(), moved)
     assert torch.equal(training.flow.velocity.leave.gain, weights)  # step 1's network is left alone
 
 
-def test_a_follower_learns_and_is_looked_through_its_average() -> None:
-    velocity = build_velocity(TINY).eval().requires_grad_(False)
-    follower = Follower(velocity, 0.01)
+@pytest.mark.parametrize(("images", "rounds"), [(64, 2), (8 * 4 * 3, 3), (8 * 4 * 3 + 1, 4)])
+@pytest.mark.usefixtures("short_rounds")
+def test_all_rounds_are_whole(images: int, rounds: int) -> None:
+    training = a_training(TINY.with_changes({"images_kernel": images}))
+    assert (training.rounds, training.updates) == (rounds, 4 * rounds)
+
+
+@pytest.mark.usefixtures("short_rounds")
+def test_each_round_starts_from_the_network_of_step_1() -> None:
+    """Weights, average and optimiser: the update after a joint is that of a training that has just begun."""
+    training = a_training(TINY.with_changes({"images_kernel": 8 * 8}))
+    pulled(training, 4)
+    learned = training.auxiliary.leave.gain.detach().clone()
+    fresh = a_training(training.settings)
+    fresh.model.load_state_dict(training.model.state_dict())
+    fresh.update = 4
+    for each in (training, fresh):
+        pulled(each, 1)
+    assert not torch.equal(training.auxiliary.leave.gain, learned)
+    for name in ("auxiliary", "followed", "optimiser"):
+        ours = {key: value for key, value in training.tensors().items() if key.startswith(name)}
+        theirs = {key: value for key, value in fresh.tensors().items() if key.startswith(name)}
+        assert ours.keys() == theirs.keys()
+        assert ours
+        for key, tensor in theirs.items():
+            assert torch.equal(ours[key], tensor), key
+
+
+def test_the_auxiliary_network_learns_and_is_looked_through_its_average() -> None:
+    training = a_training(TINY.with_changes({"auxiliary_rate": 0.01}))
     generator = torch.Generator().manual_seed(0)
     sample = sample_path(torch.randn(16, 1, 1, 16, generator=generator).expand(-1, -1, 16, -1), generator)  # stripes
 
-    def loss(estimate: Tensor) -> float:
-        return float((estimate - sample.target).square().mean())
+    def loss(velocity: Velocity) -> float:
+        with torch.no_grad():
+            return float((velocity(sample.y_t, sample.t) - sample.target).square().mean())
 
-    before = loss(follower.velocity(sample))
-    assert before == loss(velocity(sample.y_t, sample.t))
-    names = [name for name, _ in velocity.named_parameters()]
-    expected = {name: velocity.get_parameter(name).clone() for name in names}
-    for _ in range(60):
-        follower.learn(sample, 1.0)
+    before = loss(training.flow.velocity)
+    assert before == loss(training.followed) == loss(training.auxiliary)
+    names = [name for name, _ in training.followed.named_parameters()]
+    expected = {name: training.followed.get_parameter(name).clone() for name in names}
+    for update in range(60):
+        training.update = update
+        training._follow(sample)
+        share = max(1 - matching.FOLLOWED_MEMORY, 9 / (update + 10))
         for name in names:
-            expected[name].lerp_(follower.network.get_parameter(name).detach(), 1 - matching.FOLLOWER_MEMORY)
+            expected[name].lerp_(training.auxiliary.get_parameter(name).detach(), share)
     for name in names:
-        torch.testing.assert_close(follower.average.get_parameter(name), expected[name])
-    assert loss(follower.velocity(sample)) < 0.9 * before
-    assert loss(velocity(sample.y_t, sample.t)) == before
-    weights = follower.network.leave.gain.detach().clone()
-    follower.learn(sample, 0.0)
-    assert torch.equal(follower.network.leave.gain, weights)
+        torch.testing.assert_close(training.followed.get_parameter(name), expected[name])
+    assert loss(training.followed) < 0.9 * before
+    assert loss(training.flow.velocity) == before
 
 
-def test_each_network_follows_its_own_patches_at_the_same_times_with_the_same_noise(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+@pytest.mark.usefixtures("short_rounds")
+def test_the_gradients_of_a_round_are_added_up(monkeypatch: pytest.MonkeyPatch) -> None:
     training = a_training()
-    dark: PatchPool = Shelf(1, 0.25)  # type: ignore[assignment]
-    training.clean = dark  # all alike but for noise, so that the two sides can be told apart
-    given = {}
-    for name in ("auxiliary", "degraded"):
-        monkeypatch.setattr(
-            getattr(training, name), "learn", lambda sample, factor, name=name: given.update({name: sample})
-        )
+    given: list[tuple[Tensor, float]] = []
+
+    def keep(_logits: Tensor, gradient: Tensor, _push: Tensor, size: float) -> None:
+        given.append((gradient.clone(), size))
+
+    monkeypatch.setattr(training.descent, "move_shape", keep)
+    pulled(training, 3)
+    first = training.gradient.clone()
     pulled(training, 1)
-    auxiliary, degraded = given["auxiliary"], given["degraded"]
-    assert torch.equal(auxiliary.noise, degraded.noise)
-    assert torch.equal(auxiliary.t, degraded.t)
-    simulated = auxiliary.target + auxiliary.noise
-    assert float(simulated.mean()) == pytest.approx(1.0, abs=0.01)  # a flat patch of unit contrast
-    assert float((degraded.target + degraded.noise).std()) > 0.1
+    second = given[0][0] - first
+    assert float(first.abs().max()) > 0.0
+    assert float(second.abs().max()) > 0.0
+    assert not torch.equal(first, second)
+
+
+@pytest.mark.usefixtures("short_rounds")
+def test_a_gradient_that_is_not_finite_is_told_before_the_kernel_moves() -> None:
+    training = a_training()
+    pulled(training, 3)
+    before = training.model.kernels().detach().clone()
+    training.gradient[0, 1, 1] = math.nan
+    with pytest.raises(UserError, match="not finite"):
+        training.step()
+    assert torch.equal(training.model.kernels(), before)
+
+
+@pytest.mark.usefixtures("short_rounds")
+def test_steps_get_smaller_from_the_rate_down_to_the_smallest(monkeypatch: pytest.MonkeyPatch) -> None:
+    training = a_training(TINY.with_changes({"images_kernel": 8 * 4 * 20, "kernel_rate": 0.5}))
+    sizes: list[float] = []
+    monkeypatch.setattr(training.descent, "move_shape", lambda *given: sizes.append(given[-1]))
+    pulled(training, training.updates)
+    assert len(sizes) == 20
+    assert sizes == sorted(sizes, reverse=True)
+    assert sizes[0] == pytest.approx(0.5, rel=0.05)
+    assert sizes[-1] == pytest.approx(0.5 * matching.SMALLEST_STEP, rel=0.05)
 
 
 @pytest.mark.parametrize("sigma", ["learn", 0.05])
-def test_noise_is_learned_only_when_asked_for(sigma: str | float, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(matching, "WARM_UP", 1)
+@pytest.mark.usefixtures("short_rounds")
+def test_noise_is_learned_only_when_asked_for(sigma: str | float) -> None:
     training = a_training(TINY.with_changes({"noise_sigma": sigma}))
     before = training.noise_sigma()
     pulled(training, 4)
     assert (training.noise_sigma() == before) is (sigma != "learn")
 
 
-@pytest.mark.parametrize("moving", [1, 2, 3, 4, 10])
-def test_the_result_is_the_mean_of_the_last_updates(moving: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(matching, "WARM_UP", 2)
-    training = a_training(TINY.with_changes({"images_kernel": max(64, 8 * moving)}))
-    training.updates = 2 + moving
-    seen = []
+@pytest.mark.parametrize("rounds", [1, 2, 3, 4, 10])
+def test_the_result_is_the_mean_over_the_last_rounds(rounds: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(matching, "ROUND", 2)
+    monkeypatch.setattr(matching, "LISTENING", 1)
+    training = a_training(TINY.with_changes({"images_kernel": max(64, 16 * rounds)}))
+    training.rounds, training.updates = rounds, 2 * rounds
+    seen, sigmas = [], []
     while training.update < training.updates:
-        pulled(training, 1)
+        pulled(training, 2)
         seen.append(training.model.kernels().detach().clone())
-    count = max(1, int(matching.AVERAGED_SHARE * moving))
-    assert training.averaged == count
+        sigmas.append(training.noise_sigma())
+    count = training.averaged
+    assert 1 <= count <= matching.AVERAGED_SHARE * rounds + 1
+    assert count >= matching.AVERAGED_SHARE * rounds - 1
     torch.testing.assert_close(training.average, torch.stack(seen[-count:]).mean(dim=0))
     torch.testing.assert_close(training.average.sum(dim=(1, 2)), torch.ones(1))
+    assert float(training.average_sigma) == pytest.approx(np.mean(sigmas[-count:]), rel=1e-5)
 
 
-def test_the_ikl_that_is_reported_is_a_running_mean(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(matching, "WARM_UP", 2)
+def test_the_ikl_that_is_reported_is_a_running_mean() -> None:
     training = a_training()
-    for update, value in enumerate((9.0, 5.0, 1.0, 2.0, 3.0)):
-        training.update = update
+    for value in (1.0, 2.0, 3.0):
         training._remember(torch.tensor(value))
-    assert float(training.ikl) == pytest.approx(2.0)  # the mean since the warm-up
-    for update in range(5, 2000):
-        training.update = update
+    assert float(training.ikl) == pytest.approx(2.0)  # the mean of the first ones
+    for _ in range(2000):
         training._remember(torch.tensor(7.0))
     assert float(training.ikl) == pytest.approx(7.0, abs=1e-3)
 
 
 @pytest.mark.parametrize(("channels", "kernels"), [(1, 1), (3, 1), (3, 3)])
-@pytest.mark.parametrize("stop", [0, 3, 12])
-def test_step_2_stays_finite_and_its_state_comes_back(
-    stop: int, channels: int, kernels: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(matching, "WARM_UP", 5)
+@pytest.mark.parametrize("stop", [0, 1, 3, 4, 11, 12])  # at joints, while following, while listening
+@pytest.mark.usefixtures("short_rounds")
+def test_step_2_stays_finite_and_its_state_comes_back(stop: int, channels: int, kernels: int) -> None:
     settings = TINY.with_changes({"images_kernel": 8 * 20})
+    last = 19  # inside a round, so that all of the state is there
     training = a_training(settings, channels, kernels)
     pulled(training, stop)
     tensors = {name: tensor.detach().clone() for name, tensor in training.tensors().items()}
@@ -441,30 +508,30 @@ def test_step_2_stays_finite_and_its_state_comes_back(
     copy.load(tensors, training.numbers())
     copy.update = training.update
     assert all(torch.equal(copy.tensors()[name], tensor) for name, tensor in tensors.items())
-    pulled(training, 20 - stop)
-    pulled(copy, 20 - stop)
+    pulled(training, last - stop)
+    pulled(copy, last - stop)
     first, second = training.tensors(), copy.tensors()
     assert first.keys() == second.keys()
     for name, tensor in first.items():
         assert torch.equal(second[name], tensor), name
+    assert copy.numbers() == training.numbers()
     for part in (
         "kernels.logits",
-        "auxiliary.network.bias",
-        "auxiliary.average.bias",
-        "auxiliary.optimiser.0.exp_avg_sq",
-        "degraded.network.bias",
-        "degraded.average.bias",
-        "degraded.optimiser.0.exp_avg_sq",
-        "descent.0.square",
+        "auxiliary.bias",
+        "followed.bias",
+        "optimiser.0.exp_avg_sq",
         "photometry.0.exp_avg",  # of the gain
         "photometry.1.exp_avg",  # of the noise
+        "gradient",
+        "average",
+        "ikl",
     ):
         assert first[part].abs().sum() > 0, part
-    assert ("descent.1.mean" in first) is (kernels > 1)
+    assert (float(first["descent.square"]) > 0) is (kernels > 1)
 
 
+@pytest.mark.usefixtures("short_rounds")
 def test_one_kernel_for_all_colours_is_moved_by_the_networks_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(matching, "WARM_UP", 1)
     training = a_training(channels=3, kernels=1)
 
     def refuse(*_: Tensor) -> Tensor:
@@ -472,19 +539,24 @@ def test_one_kernel_for_all_colours_is_moved_by_the_networks_alone(monkeypatch: 
 
     monkeypatch.setattr(training.colour, "loss", refuse)
     before = training.model.kernels().detach().clone()
-    pulled(training, 3)
+    pulled(training, 4)
     assert not torch.equal(training.model.kernels(), before)
     assert training.model.with_gain().shape == (3, 5, 5)
+
+
+@pytest.mark.usefixtures("short_rounds")
+def test_the_colours_find_each_other_once_before_the_first_round(monkeypatch: pytest.MonkeyPatch) -> None:
+    training = a_training(TINY.with_changes({"images_kernel": 8 * 12}), channels=3)
+    at: list[int] = []
+    monkeypatch.setattr(training.descent, "move_colours", lambda *_: at.append(training.update))
+    pulled(training, 12)
+    assert at == [0] * matching.COLOUR_STEPS
 
 
 @pytest.mark.parametrize("start", ["spectral", "flat", "random"])
 def test_the_push_from_the_outskirts_belongs_to_starts_that_know_nothing(start: str) -> None:
     training = a_training(TINY.with_changes({"start": start}))
-    moving = training.updates - matching.WARM_UP
-    pushes = []
-    for share in (0.0, 0.25, 0.5, 0.75):
-        training.update = matching.WARM_UP + int(share * moving)
-        pushes.append(training._push())
+    pushes = [training._push(done) for done in (0.0, 0.25, 0.5, 0.75)]
     if start == "spectral":
         assert all(float(push) == 0.0 for push in pushes)
         return

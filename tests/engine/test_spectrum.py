@@ -35,7 +35,8 @@ def pool_of(folder: Path, photos: list[np.ndarray]) -> PatchPool:
         while True:
             pytest.fail(f"a photo was left out: {next(run)}")
     except StopIteration as done:
-        return done.value
+        pool: PatchPool = done.value
+        return pool
 
 
 @pytest.fixture(scope="module")
