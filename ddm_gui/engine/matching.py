@@ -303,10 +303,11 @@ class KernelTraining(Training):
 
 @dataclass(frozen=True, eq=False)
 class Match:
-    """What step 2 found: kernels and their start, 1 x 1 x C' x k x k and centred; the noise; the IKL reached."""
+    """What step 2 found: kernels, their start and the spectral one, 1 x 1 x C' x k x k and centred; noise; IKL."""
 
     kernels: NDArray[np.float32]
     start: NDArray[np.float32]
+    spectral: NDArray[np.float32]
     noise_sigma: float
     ikl: float
 
@@ -341,7 +342,13 @@ def learn_kernels(
         settings,
     )
     yield from run(training, checkpoint, fingerprint)
-    return Match(as_grid(training.average), as_grid(start), float(training.average_sigma), float(training.ikl))
+    return Match(
+        as_grid(training.average),
+        as_grid(start),
+        as_grid(visible),
+        float(training.average_sigma),
+        float(training.ikl),
+    )
 
 
 def seconds_per_update(settings: Settings, device: torch.device) -> tuple[float, float]:

@@ -32,12 +32,14 @@ class PsfGrid:
 
     `noise_sigma` is the noise by which degraded photos exceed clean ones (range of 1), None where unknown. `light` is
     'display' (the photo's own encoding) or 'linear'. `provenance` is free JSON: sources, settings, versions, seeds.
+    `kernel_error` is how far each kernel may be from the truth, the sum over pixels of the squared difference.
     """
 
     kernels: NDArray[np.float32]
     noise_sigma: float | None = None
     light: str = "display"
     provenance: Mapping[str, Any] = field(default_factory=dict)
+    kernel_error: float = 0.0
 
     def __post_init__(self) -> None:
         kernels = np.array(self.kernels, dtype=np.float32, copy=True)
@@ -66,6 +68,7 @@ class PsfGrid:
             "field_positions": {"rows": field_positions(rows), "cols": field_positions(cols)},
             "light": self.light,
             "provenance": dict(self.provenance),
+            "kernel_error": self.kernel_error,
         }
         tensors = {"kernels": np.ascontiguousarray(self.kernels)}
         write_aside(path, safetensors_bytes(tensors, metadata={"ddm": json.dumps(about)}))
@@ -84,7 +87,8 @@ class PsfGrid:
                 about = json.loads((file.metadata() or {})["ddm"])
                 kernels = file.get_tensor("kernels")
             version = int(about["format_version"])
-            grid = cls(kernels, about["noise_sigma"], about["light"], about["provenance"])
+            error = float(about.get("kernel_error", 0.0))
+            grid = cls(kernels, about["noise_sigma"], about["light"], about["provenance"], error)
         except (SafetensorError, KeyError, TypeError, ValueError) as error:
             raise UserError(
                 f"{path} is not a PSF file that can be read.", f"Reading it failed: {error}.", "Choose another file."

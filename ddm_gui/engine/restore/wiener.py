@@ -52,7 +52,7 @@ def restore_photo(photo: Photo, psf: PsfGrid, noise_sigma: float | None = None) 
         noise = max(measured_noise(pixels, kernel), psf.noise_sigma or 0.0) if noise_sigma is None else noise_sigma
         # A file's own rounding is noise too, and keeps the design finite where a kernel passes nothing.
         noise = float(np.hypot(noise, 1.0 / (2**photo.depth - 1) / np.sqrt(12.0)))
-        wiener = WienerFilter.design(kernel, noise, measured_spectrum(pixels, kernel, noise))
+        wiener = WienerFilter.design(kernel, noise, measured_spectrum(pixels, kernel, noise), psf.kernel_error)
         restored[..., channel] = np.clip(wiener.apply(pixels), 0.0, 1.0)
     return replace(photo, pixels=restored)
 
@@ -85,13 +85,19 @@ class WienerFilter:
     taps: Array
 
     @classmethod
-    def design(cls, kernel: Pixels, noise_sigma: float, spectrum: SignalSpectrum) -> WienerFilter:
-        """conj(H) / (|H|^2 + noise_sigma^2 / S), windowed to LENGTH k + 1 taps and scaled to gain 1 at frequency 0.
+    def design(
+        cls, kernel: Pixels, noise_sigma: float, spectrum: SignalSpectrum, kernel_error: float = 0.0
+    ) -> WienerFilter:
+        """conj(H) / (|H|^2 + e^2 + noise_sigma^2 / S), windowed to LENGTH k + 1 taps, scaled to gain 1 at frequency 0.
+
+        e^2, the kernel's own error, acts as noise in proportion to the signal: detail that a wrong kernel would
+        sharpen wrongly is left alone. By Parseval's identity its mean over frequencies is `kernel_error`.
 
         Args:
             kernel: k x k, sums to one.
             noise_sigma: of the photo, in the range of 1, > 0.
             spectrum: S of the sharp photo.
+            kernel_error: sum over pixels of the squared difference from the true kernel.
         """
         size = LENGTH * kernel.shape[-1] + 1
         grid = _fast(2 * size)  # twice the filter, so that its far ends do not fold onto one another
@@ -100,7 +106,7 @@ class WienerFilter:
         if np.abs(power - 1.0).max() < 1e-5:  # a shift: there is no blur to take away, so noise is not touched either
             gain = response.conj()
         else:
-            gain = response.conj() / (power + noise_sigma**2 / spectrum.on(grid, grid))
+            gain = response.conj() / (power + kernel_error + noise_sigma**2 / spectrum.on(grid, grid))
         around = fft.fftshift(fft.ifft2(gain).real)
         first = grid // 2 - size // 2
         window = tukey(size + 2, TAPER)[1:-1]
