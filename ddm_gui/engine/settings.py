@@ -245,7 +245,7 @@ def _check(item: Field[Any], value: Any) -> None:
 
 
 PRESETS: dict[str, dict[str, Any]] = {
-    # About six minutes on two CPU cores for folders such as Kodak and CBSD68.
+    # Meant for at most ten minutes on two CPU cores for folders such as Kodak and CBSD68.
     "quick": {},
     # The whole way in a minute or two, for a first look: the kernel's width is right, its shape is rough.
     "glance": {"images_flow": 32_000, "images_kernel": 25_600},
