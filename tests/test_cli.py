@@ -20,6 +20,7 @@ from ddm_gui.cli import BUG, DONE, INTERRUPTED, MENDABLE, Interruption, Reporter
 from ddm_gui.engine import demo, flow, matching, photo, spectrum
 from ddm_gui.engine.errors import UserError
 from ddm_gui.engine.events import Event, Note, Stage
+from ddm_gui.engine.lock import locked
 from ddm_gui.engine.project import Project, StageState, checkpoint_notes
 from ddm_gui.engine.psf import PsfGrid
 from ddm_gui.engine.settings import PRESETS, Settings
@@ -393,6 +394,38 @@ def test_ctrl_c_in_a_real_process_keeps_a_checkpoint_that_is_gone_on_from(
     rows = json_lines(capsys.readouterr().out)
     assert next(row["images_seen"] for row in rows if row["event"] == "stage_started") == 8 * about["update"]
     assert project.stage_states()[Stage.FLOW] is StageState.DONE
+
+
+def test_a_demo_in_a_folder_where_another_is_at_work_ends_with_2(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with locked(tmp_path):
+        assert main(["demo", "--output", str(tmp_path)]) == MENDABLE
+    assert "Another run is at work" in capsys.readouterr().err
+    assert not (tmp_path / "degraded").exists()
+
+
+def test_a_second_process_on_the_same_project_ends_with_2_until_the_first_is_gone(
+    small_photos: SmallPhotos, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "my project"
+    words = [*learn_words(small_photos, folder), *options(images_flow=8 * 4000), "--only", "flow", "--json"]
+    again = [*learn_words(small_photos, folder), *options(images_flow=64), "--only", "flow", "--json"]
+    with subprocess.Popen(
+        [sys.executable, "-m", "ddm_gui", *words], cwd=ROOT, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            if json.loads(line)["event"] == "flow_progress":
+                break
+        before = Project.open(folder)
+        assert main(again) == MENDABLE
+        (row,) = json_lines(capsys.readouterr().out)
+        assert row["what"] == f"Another run is at work in {folder}."
+        assert str(process.pid) in row["why"]
+        assert Project.open(folder) == before
+        process.kill()
+    assert main(again) == DONE
 
 
 # Words

@@ -19,6 +19,7 @@ from ddm_gui.engine.errors import UserError
 from ddm_gui.engine.events import CheckpointSaved, Estimate, Event, KernelSnapshot, Note, Result, Stage
 from ddm_gui.engine.files import previous
 from ddm_gui.engine.flow import FlowModel, train_flow
+from ddm_gui.engine.lock import locked
 from ddm_gui.engine.matching import Match, learn_kernels, seconds_per_update, updates_needed
 from ddm_gui.engine.patches import PatchPool, check_sources
 from ddm_gui.engine.photo import find_photos
@@ -53,7 +54,8 @@ def learn(
     None after step 1 alone. Closing the generator keeps a checkpoint.
 
     Raises:
-        UserError: what a person can mend: the folders, a stale step 1 with `only=Stage.KERNELS`, a full disk.
+        UserError: what a person can mend: the folders, a stale step 1 with `only=Stage.KERNELS`, a full disk, another
+            run in the same project.
     """
     known = PsfGrid.load(truth) if truth is not None else None
     learned = yield from _learn(project, only, again)
@@ -65,12 +67,13 @@ def learn(
 def demo(directory: Path, settings: Settings) -> Generator[Event, None, Learned]:
     """Builds the demo's photos in `directory`, learns their blur, restores them, and compares with the truth."""
     yield Note("Making the demo's photos.")
-    photos = build(directory, settings.seed)
-    project = Project(directory / "project", (photos.clean,), (photos.degraded,), settings)
-    learned = yield from _learn(project, None, False)
-    if learned is None:
-        raise AssertionError("both steps were asked for")
-    yield from _compare(photos, project, learned)
+    with locked(directory):
+        photos = build(directory, settings.seed)
+        project = Project(directory / "project", (photos.clean,), (photos.degraded,), settings)
+        learned = yield from _learn(project, None, False)
+        if learned is None:
+            raise AssertionError("both steps were asked for")
+        yield from _compare(photos, project, learned)
     return learned
 
 
@@ -87,6 +90,15 @@ def _learn(project: Project, only: Stage | None, again: bool) -> Generator[Event
     smallest_degraded, smallest_clean = max(WINDOW, seen), max(WINDOW, seen + settings.kernel_size - 1)
     check_sources(project.clean, project.degraded, smallest_clean=smallest_clean, smallest_degraded=smallest_degraded)
     device = choose_device(settings.device)
+    with locked(project.root):
+        return (yield from _steps(project, only, again, device, smallest_clean, smallest_degraded))
+
+
+def _steps(
+    project: Project, only: Stage | None, again: bool, device: torch.device, smallest_clean: int, smallest_degraded: int
+) -> Generator[Event, None, Learned | None]:
+    """The two steps of a project that is locked and whose sources are there."""
+    settings = project.settings
     project.save()
     yield from _discard_stale(project, only)
     if again:

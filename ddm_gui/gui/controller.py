@@ -16,6 +16,7 @@ from ddm_gui.engine import events
 from ddm_gui.engine.errors import UserError
 from ddm_gui.engine.events import Event, PhotoSkipped, Result, Stage
 from ddm_gui.engine.history import read as read_history
+from ddm_gui.engine.lock import locked
 from ddm_gui.engine.photo import thumbnail
 from ddm_gui.engine.project import NAME, Project, StageState
 from ddm_gui.engine.psf import PsfGrid
@@ -351,7 +352,8 @@ class Controller(QObject):
         if project is None or self._worker is not None:
             return
         try:
-            project.save()
+            with locked(project.root):  # a project in which another run is at work is left as it is
+                project.save()
         except UserError as error:
             self._tell(error)
             return

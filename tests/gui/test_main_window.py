@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -23,8 +26,10 @@ from PySide6.QtWidgets import (
 )
 from pytestqt.qtbot import QtBot
 
+import ddm_gui
 from ddm_gui.engine.errors import UserError
 from ddm_gui.engine.events import Event, Note, PhotoSkipped
+from ddm_gui.engine.project import NAME
 from ddm_gui.gui import controller as controller_module
 from ddm_gui.gui.devices import Choice
 from ddm_gui.gui.dialogs import AboutDialog, CloseDialog, ListDialog, SavingDialog, TroubleDialog
@@ -195,6 +200,46 @@ def test_an_error_that_can_be_mended_opens_a_dialog_with_three_sentences(
         assert sentence in texts(dialog)
     assert window.run_bar.start_button.isEnabled()
     dialog.close()
+
+
+HOLDER = """
+import sys
+from pathlib import Path
+from ddm_gui.engine.lock import locked
+with locked(Path(sys.argv[1])):
+    print("held", flush=True)
+    sys.stdin.readline()
+"""
+
+
+def test_a_project_in_which_another_process_is_at_work_is_refused_by_a_dialog(
+    window: MainWindow, qtbot: QtBot, clean_folder: Path, degraded_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(controller_module, "Learn", lambda *_: SmallRun())
+    with_photos(window, qtbot, clean_folder, degraded_folder)
+    folder = window.controller.folder
+    assert folder is not None
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLDER, str(folder)],
+        env=dict(os.environ, PYTHONPATH=str(Path(ddm_gui.__file__).parents[1])),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == "held\n"
+        window.run_bar.start_button.click()
+        dialog = window.findChild(TroubleDialog)
+        assert dialog is not None
+        assert "Another run is at work" in texts(dialog)
+        assert f"Process {other.pid}" in texts(dialog)
+        assert not (folder / NAME).exists()
+        assert window.controller.situation.phase is Phase.IDLE
+        dialog.close()
+        other.communicate("\n", timeout=30)
+    with qtbot.waitSignal(window.controller.run_ended, timeout=10_000):
+        window.run_bar.start_button.click()
+    assert (folder / NAME).is_file()
 
 
 def test_skipped_photos_are_listed_at_the_end(
