@@ -20,7 +20,7 @@ from PySide6.QtWidgets import (
 from ddm_gui.gui.canvas import Canvas
 from ddm_gui.gui.parts import button, horizontal, label, vertical
 from ddm_gui.gui.picture import Picture
-from ddm_gui.gui.theme import icon
+from ddm_gui.gui.theme import set_icon
 
 THUMB = QSize(84, 56)
 _PATH = Qt.ItemDataRole.UserRole
@@ -130,7 +130,7 @@ class Compare(QFrame):
         self._zoom.setMinimumWidth(48)
         self._zoom.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
         self.fit_button = button("Fit", "small")
-        self.fit_button.setIcon(icon("fit"))
+        set_icon(self.fit_button, "fit")
         self.fit_button.setToolTip("Show the whole photo (F)")
         self.one_button = button("1:1", "small")
         self.one_button.setToolTip("Show single pixels (1)")

@@ -54,10 +54,9 @@ class TroubleDialog(_Dialog):
     def __init__(self, what: str, why: str, todo: str, log: Path | None, parent: QWidget | None = None) -> None:
         super().__init__("Something needs your attention", parent)
         head = horizontal(12)
-        sign = QLabel()
-        sign.setPixmap(icon("warning").pixmap(32, 32))
-        sign.setAlignment(Qt.AlignmentFlag.AlignTop)
-        head.addWidget(sign)
+        self._sign = QLabel()
+        self._sign.setAlignment(Qt.AlignmentFlag.AlignTop)
+        head.addWidget(self._sign)
         text = vertical(6)
         text.addWidget(plain(what, "what"))
         if why:
@@ -77,6 +76,11 @@ class TroubleDialog(_Dialog):
             show = QPushButton("Open the log")
             show.clicked.connect(self._open_log)
             self._add_buttons(show, close)
+        self.show_colours()
+
+    def show_colours(self) -> None:
+        """Draws the sign in the colours of now."""
+        self._sign.setPixmap(icon("warning").pixmap(32, 32))
 
     def _open_log(self) -> None:
         QDesktopServices.openUrl(QUrl.fromLocalFile(str(self._log)))

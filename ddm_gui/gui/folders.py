@@ -13,7 +13,7 @@ from PySide6.QtWidgets import QFileDialog, QFrame, QLabel, QWidget
 from ddm_gui.gui.dialogs import ListDialog
 from ddm_gui.gui.parts import button, horizontal, label, vertical
 from ddm_gui.gui.sources import Found, Role, assigned
-from ddm_gui.gui.theme import icon
+from ddm_gui.gui.theme import set_icon
 from ddm_gui.gui.words import photos
 
 SHOWN = 5  # thumbnails in a zone
@@ -57,7 +57,7 @@ class DropZone(QFrame):
         self._row.hide()
         self.choose_button = button("Choose folder…", "small")
         self.choose_button.setAccessibleName(f"Choose the folder of {_TITLES[role].lower()}")
-        self.choose_button.setIcon(icon("folder"))
+        set_icon(self.choose_button, "folder")
         self.choose_button.clicked.connect(self._choose)
         self.problems_button = button("", "link")
         self.problems_button.setVisible(False)
@@ -170,7 +170,7 @@ class Folders(QWidget):
         super().__init__(parent)
         self.zones = {role: DropZone(role) for role in Role}
         self.swap_button = button("Swap", "link")
-        self.swap_button.setIcon(icon("swap"))
+        set_icon(self.swap_button, "swap")
         self.swap_button.setToolTip("Take the clean photos for the degraded ones, and the other way round")
         self.swap_button.setAccessibleName("Swap clean and degraded photos")
         self.swap_button.clicked.connect(self.swap_wanted)

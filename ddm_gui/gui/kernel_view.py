@@ -37,30 +37,35 @@ class KernelPictures(pg.GraphicsLayoutWidget):  # type: ignore[misc]
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        chosen = colours()
-        self.setBackground(chosen.panel)
         self.setAccessibleName("Blur kernel, learned and true")
         self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self.ci.layout.setHorizontalSpacing(8)
         self._plots = [self.addPlot(row=0, col=column) for column in range(2)]
         self._images = [pg.ImageItem(axisOrder="row-major") for _ in self._plots]
-        for plot, image, title in zip(self._plots, self._images, ("Learned", "True"), strict=True):
+        for plot, image in zip(self._plots, self._images, strict=True):
             plot.addItem(image)
-            plot.setTitle(title, color=chosen.muted, size="9pt")
             plot.setMenuEnabled(False)
             plot.hideButtons()
             plot.setMouseEnabled(False, False)
             plot.invertY(True)
-            for side in ("left", "bottom"):
-                _dress(plot.getAxis(side))
             plot.getAxis("bottom").setHeight(AXIS_HEIGHT)
-            plot.getAxis("bottom").setLabel("pixels", color=chosen.muted)
         self._plots[0].getAxis("left").setWidth(AXIS_WIDTH)
         self._plots[1].hideAxis("left")
         self._bar = pg.ColorBarItem(values=(0, 1), width=9, colorMap=_grey(), interactive=False)
-        _dress(self._bar.axis)
         self.addItem(self._bar, row=0, col=2)
         self._two = False
+        self.show_colours()
+
+    def show_colours(self) -> None:
+        """Dresses the pictures in the colours of now."""
+        chosen = colours()
+        self.setBackground(chosen.panel)
+        for plot, title in zip(self._plots, ("Learned", "True"), strict=True):
+            plot.setTitle(title, color=chosen.muted, size="9pt")
+            for side in ("left", "bottom"):
+                _dress(plot.getAxis(side))
+            plot.getAxis("bottom").setLabel("pixels", color=chosen.muted)
+        _dress(self._bar.axis)
 
     def show_kernels(
         self, learned: NDArray[np.float32], true: NDArray[np.float32] | None, channel: int | None, *, logarithmic: bool

@@ -19,6 +19,7 @@ from PySide6.QtGui import (
     QPaintEvent,
 )
 from PySide6.QtWidgets import (
+    QApplication,
     QFileDialog,
     QMainWindow,
     QMenu,
@@ -48,7 +49,7 @@ from ddm_gui.gui.run_bar import RunBar
 from ddm_gui.gui.settings_form import SettingsForm
 from ddm_gui.gui.sources import Found, Role, assigned
 from ddm_gui.gui.state import Phase, Situation, Task, shown
-from ddm_gui.gui.theme import app_icon, style_sheet
+from ddm_gui.gui.theme import app_icon, renew_icons, style_sheet, use_scheme
 from ddm_gui.gui.training_plots import TrainingPlots
 from ddm_gui.gui.welcome import Welcome
 from ddm_gui.gui.words import duration
@@ -97,6 +98,7 @@ class MainWindow(QMainWindow):
         self._connect_views()
         self._connect_controller()
         self._show_situation(self.controller.situation)
+        QApplication.styleHints().colorSchemeChanged.connect(self._follow_scheme)
 
     @property
     def export_dialog(self) -> ExportDialog | None:
@@ -218,6 +220,17 @@ class MainWindow(QMainWindow):
         control.previews.before_ready.connect(self.compare.show_before)
         control.previews.after_ready.connect(self.compare.show_after)
         control.previews.failed.connect(self.compare.show_problem)
+
+    @Slot(Qt.ColorScheme)
+    def _follow_scheme(self, scheme: Qt.ColorScheme) -> None:
+        """The desktop went from light to dark, or the other way round."""
+        use_scheme(scheme)
+        self.setStyleSheet(style_sheet())
+        renew_icons(self)
+        self.kernel_view.pictures.show_colours()
+        self.plots.show_colours()
+        for dialog in self.findChildren(TroubleDialog):
+            dialog.show_colours()
 
     # From the controller
 

@@ -8,7 +8,7 @@ from PySide6.QtWidgets import QFrame, QLabel, QProgressBar, QPushButton, QSizePo
 from ddm_gui.engine.events import Stage
 from ddm_gui.gui.parts import button, horizontal, label, vertical
 from ddm_gui.gui.state import CardState, Shown
-from ddm_gui.gui.theme import icon, icon_on_accent
+from ddm_gui.gui.theme import set_icon
 from ddm_gui.gui.words import duration
 
 _TITLES = {
@@ -100,7 +100,7 @@ class RunBar(QWidget):
         super().__init__(parent)
         self.cards = {stage: StageCard(stage) for stage in (Stage.FLOW, Stage.KERNELS)}
         self.start_button = button("Start", "primary")
-        self.start_button.setIcon(icon_on_accent("start"))
+        set_icon(self.start_button, "start")
         self.pause_button = _button("Pause", "pause", "Saves, and gives the memory back; go on whenever you like")
         self.stop_button = _button("Stop and keep", "stop", "Saves what is learned so far, and ends the run")
         self.again_button = _button(
@@ -156,6 +156,6 @@ class RunBar(QWidget):
 
 def _button(text: str, picture: str, tip: str) -> QPushButton:
     result = button(text)
-    result.setIcon(icon(picture))
+    set_icon(result, picture)
     result.setToolTip(tip)
     return result

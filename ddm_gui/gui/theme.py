@@ -10,9 +10,10 @@ from string import Template
 from PySide6.QtCore import QByteArray, QSize, Qt
 from PySide6.QtGui import QColor, QIcon, QPainter, QPalette, QPixmap
 from PySide6.QtSvg import QSvgRenderer
-from PySide6.QtWidgets import QApplication
+from PySide6.QtWidgets import QAbstractButton, QApplication, QWidget
 
 ICON_COLOUR = "#808080"  # what the SVG files are drawn in; replaced by the text colour
+_ICON = "icon_name"  # property of a button: which icon it has
 
 
 @dataclass(frozen=True)
@@ -94,10 +95,17 @@ def palette(chosen: Colours) -> QPalette:
 
 
 def follow_system(app: QApplication) -> None:
-    """Fusion in the system's light or dark; dark where the system does not say, since photos are judged on grey."""
+    """Fusion in the system's light or dark."""
     app.setStyle("Fusion")
-    light = app.styleHints().colorScheme() == Qt.ColorScheme.Light
-    app.setPalette(palette(LIGHT if light else DARK))
+    use_scheme(app.styleHints().colorScheme())
+
+
+def use_scheme(scheme: Qt.ColorScheme) -> None:
+    """Light or dark; dark where the system does not say, since photos are judged on grey.
+
+    By a palette of our own: Qt's `setColorScheme` does nothing without a desktop session.
+    """
+    QApplication.setPalette(palette(LIGHT if scheme == Qt.ColorScheme.Light else DARK))
 
 
 def style_sheet() -> str:
@@ -119,22 +127,28 @@ def resource(name: str) -> Path:
     raise FileNotFoundError(f"resource {name}")
 
 
-def icon(name: str) -> QIcon:
-    """The icon `resources/icons/<name>.svg`, drawn in the window's text colour; paler where disabled."""
+def icon(name: str, *, on_accent: bool = False) -> QIcon:
+    """The icon `resources/icons/<name>.svg`, drawn in the window's text colour, or in that of a filled button; paler
+    where disabled.
+    """
     chosen = colours()
     result = QIcon()
-    result.addPixmap(_drawn(name, chosen.text), QIcon.Mode.Normal)
-    result.addPixmap(_drawn(name, chosen.line), QIcon.Mode.Disabled)
+    result.addPixmap(_drawn(name, chosen.on_accent if on_accent else chosen.text), QIcon.Mode.Normal)
+    result.addPixmap(_drawn(name, chosen.muted if on_accent else chosen.line), QIcon.Mode.Disabled)
     return result
 
 
-def icon_on_accent(name: str) -> QIcon:
-    """The same icon for a button that is filled with the accent colour."""
-    chosen = colours()
-    result = QIcon()
-    result.addPixmap(_drawn(name, chosen.on_accent), QIcon.Mode.Normal)
-    result.addPixmap(_drawn(name, chosen.muted), QIcon.Mode.Disabled)
-    return result
+def set_icon(button: QAbstractButton, name: str) -> None:
+    """Gives a button an icon that `renew_icons` finds again."""
+    button.setProperty(_ICON, name)
+    button.setIcon(icon(name, on_accent=button.objectName() == "primary"))
+
+
+def renew_icons(window: QWidget) -> None:
+    """Draws the icons of all buttons of a window in the colours of now."""
+    for button in window.findChildren(QAbstractButton):
+        if name := button.property(_ICON):
+            set_icon(button, name)
 
 
 def app_icon() -> QIcon:

@@ -63,14 +63,14 @@ class CurvePanel(QFrame):
     def __init__(self, title: str, unit: str, waiting: str, tip: str, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setObjectName("panel")
-        chosen = colours()
+        self._curves: list[tuple[pg.PlotDataItem, str, bool]] = []
         self._value = label("", "muted")
         self.log_button = button("Log", "small", checkable=True)
         self.log_button.setToolTip("Logarithmic scale")
         self.log_button.setAccessibleName(f"{title}: logarithmic scale")
         self._waiting = label(waiting, "muted", wrap=True)
         self._waiting.setAlignment(Qt.AlignmentFlag.AlignCenter)
-        self.plot = pg.PlotWidget(background=chosen.panel, axisItems={"bottom": _Counts("bottom")})
+        self.plot = pg.PlotWidget(axisItems={"bottom": _Counts("bottom")})
         self.plot.setAccessibleName(f"{title} against patches seen")
         self.plot.setMenuEnabled(False)
         self.plot.hideButtons()
@@ -78,10 +78,7 @@ class CurvePanel(QFrame):
         self.plot.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self.plot.showGrid(x=False, y=True, alpha=0.15)
         for side in ("left", "bottom"):
-            axis = self.plot.getAxis(side)
-            axis.setPen(pg.mkPen(chosen.line))
-            axis.setTextPen(pg.mkPen(chosen.muted))
-            axis.setStyle(tickLength=-4)
+            self.plot.getAxis(side).setStyle(tickLength=-4)
         self.plot.getAxis("left").setWidth(QFontMetrics(self.font()).horizontalAdvance("0.000") + 14)
         self.plot.getAxis("bottom").enableAutoSIPrefix(False)
         self.plot.getAxis("left").enableAutoSIPrefix(False)
@@ -103,15 +100,26 @@ class CurvePanel(QFrame):
         layout.addWidget(self._waiting, 1)
         layout.addWidget(self.plot, 1)
         self.log_button.toggled.connect(self._scale)
+        self.show_colours()
 
     def curve(self, colour: str, *, dashed: bool = False) -> Curve:
-        """A new curve in this panel."""
-        style = Qt.PenStyle.DashLine if dashed else Qt.PenStyle.SolidLine
-        return Curve(
-            self.plot.plot(
-                pen=pg.mkPen(colour, width=1 if dashed else 2, style=style), connect="finite", antialias=True
-            )
-        )
+        """A new curve in this panel; its colour by the name that it has among the Colours."""
+        item = self.plot.plot(connect="finite", antialias=True)
+        self._curves.append((item, colour, dashed))
+        self.show_colours()
+        return Curve(item)
+
+    def show_colours(self) -> None:
+        """Dresses the plot in the colours of now."""
+        chosen = colours()
+        self.plot.setBackground(chosen.panel)
+        for side in ("left", "bottom"):
+            axis = self.plot.getAxis(side)
+            axis.setPen(pg.mkPen(chosen.line))
+            axis.setTextPen(pg.mkPen(chosen.muted))
+        for item, colour, dashed in self._curves:
+            style = Qt.PenStyle.DashLine if dashed else Qt.PenStyle.SolidLine
+            item.setPen(pg.mkPen(getattr(chosen, colour), width=1 if dashed else 2, style=style))
 
     def show_value(self, text: str) -> None:
         """The newest value; the plot takes the place of the words that waited for it."""
@@ -134,7 +142,6 @@ class TrainingPlots(QWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        chosen = colours()
         self.loss = CurvePanel(
             "Step 1",
             "loss",
@@ -149,12 +156,17 @@ class TrainingPlots(QWidget):
             "How far simulated photos still are from the real ones: the integrated KL divergence. "
             "Below the dashed line it cannot be told from zero.",
         )
-        self._loss = self.loss.curve(chosen.accent)
-        self._ikl = self.ikl.curve(chosen.good)
-        self._floor = self.ikl.curve(chosen.muted, dashed=True)
+        self._loss = self.loss.curve("accent")
+        self._ikl = self.ikl.curve("good")
+        self._floor = self.ikl.curve("muted", dashed=True)
         layout = vertical(10, self)
         layout.addWidget(self.loss, 1)
         layout.addWidget(self.ikl, 1)
+
+    def show_colours(self) -> None:
+        """Dresses both plots in the colours of now."""
+        self.loss.show_colours()
+        self.ikl.show_colours()
 
     def show_flow(self, progress: FlowProgress) -> None:
         """A point of step 1."""
