@@ -56,6 +56,16 @@ class Report:
     output: Path | None
 
 
+@dataclass(frozen=True, eq=False)
+class _Paused:
+    """A run that waits while photos are exported, and what the situation said of it."""
+
+    worker: Worker
+    task: Task
+    stage: Stage | None
+    skipped: list[PhotoSkipped]
+
+
 class Controller(QObject):
     """Commands are plain methods, called in the window's thread; each change is told by a signal."""
 
@@ -84,6 +94,7 @@ class Controller(QObject):
         self._looked_at: PsfGrid | None = None
         self._in_view: Path | None = None
         self._worker: Worker | None = None
+        self._paused: _Paused | None = None
         self._search: DeviceSearch | None = None
         self._skipped: list[PhotoSkipped] = []
         self._written = 0
@@ -208,9 +219,10 @@ class Controller(QObject):
         self._run(Task.DEMO, Demo(self._root, self._settings))
 
     def export(self, output: Path, file_format: str, quality: int) -> None:
-        """Restores all degraded photos into a folder, with the kernel of the moment."""
+        """Restores all degraded photos into a folder, with the kernel of the moment; a run that is paused waits."""
         if self._psf is not None:
             self._output = output
+            self._set_aside()
             photos = self._found[Role.DEGRADED].photos
             self._run(Task.EXPORT, Export(photos, output, self._psf, file_format, quality))
 
@@ -336,15 +348,18 @@ class Controller(QObject):
         self._set(flow=states[Stage.FLOW], kernels=states[Stage.KERNELS])
 
     def _load_kernel(self, project: Project) -> None:
-        """The learned kernel and its history, where the project has them."""
+        """The kernel and its history, where the project has them: of a step 2 that can go on, the newest so far."""
         try:
-            if project.history.is_file():
-                self.history_read.emit(read_history(project.history))
             if project.psf.is_file():
                 self._psf = PsfGrid.load(project.psf)
-                self._set(has_kernel=True)
+            if project.history.is_file():
+                history = read_history(project.history)
+                self.history_read.emit(history)
+                if len(history) and (self._psf is None or self._situation.kernels is StageState.PARTIAL):
+                    self._psf = PsfGrid(history.kernels[-1], float(history.noise_sigma[-1]))
         except UserError as error:
             self._tell(error)
+        self._set(has_kernel=self._psf is not None)
         self._preview()
 
     def _learn(self, *, only: Stage | None, again: bool) -> None:
@@ -367,6 +382,21 @@ class Controller(QObject):
             self.learning_began.emit(None)
         self._looked_at = None
         self._run(Task.LEARN, Learn(project, only, again))
+
+    def _set_aside(self) -> None:
+        """A paused run sleeps in its thread until `_take_up`."""
+        now = self._situation
+        if self._worker is not None and now.phase is Phase.PAUSED and now.task is not None:
+            self._paused = _Paused(self._worker, now.task, now.active, self._skipped)
+            self._worker = None
+            self._set(waiting=now.active)
+
+    def _take_up(self) -> None:
+        """The run that was set aside is the run of the moment again, paused as it was."""
+        paused, self._paused = self._paused, None
+        if paused is not None:
+            self._worker, self._skipped = paused.worker, paused.skipped
+            self._set(phase=Phase.PAUSED, task=paused.task, active=paused.stage, waiting=None)
 
     def _run(self, task: Task, run: Run) -> None:
         if self._worker is not None:
@@ -400,7 +430,8 @@ class Controller(QObject):
                 self._set(has_kernel=True)
                 self._preview()
             case events.PhotoSkipped():
-                self._skipped.append(event)
+                if event not in self._skipped:  # a run that goes on reads the photos again
+                    self._skipped.append(event)
             case events.PhotoRestored():
                 self._written += 1
             case events.Result():
@@ -420,13 +451,17 @@ class Controller(QObject):
         self._set(phase=Phase.IDLE, active=None, task=None, has_kernel=self._psf is not None)
         if task is not Task.EXPORT:
             self._settle(outcome, failed)
+        report = Report(task, outcome, tuple(self._skipped), self._written, self._result, self._output)
+        self._take_up()
         self.previews.spare(False)
         self._preview()
         if isinstance(outcome, Failed):
             self._tell(outcome.error)
-        self.run_ended.emit(Report(task, outcome, tuple(self._skipped), self._written, self._result, self._output))
+        self.run_ended.emit(report)
         if self._situation.closing and isinstance(outcome, Failed):
             self._set(closing=False)  # what could not be saved is told first; the person may close again
+        elif self._situation.closing and self._worker is not None:
+            self._worker.stop()  # the one that was paused
         elif self._situation.closing:
             self.ready_to_close.emit()
 

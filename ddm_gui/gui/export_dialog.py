@@ -36,7 +36,10 @@ class ExportDialog(QDialog):
     export_wanted = Signal(object, str, int)  # folder, format, JPEG quality
     stop_wanted = Signal()
 
-    def __init__(self, originals: Sequence[Path], folder: Path, parent: QWidget | None = None) -> None:
+    def __init__(
+        self, originals: Sequence[Path], folder: Path, parent: QWidget | None = None, *, finished: bool = True
+    ) -> None:
+        """`finished`: whether the kernel is, or the run that learns it can go on."""
         super().__init__(parent)
         self.setWindowTitle("Export restored photos")
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
@@ -92,7 +95,8 @@ class ExportDialog(QDialog):
         buttons.addWidget(self.export_button)
         layout = vertical(10, self)
         layout.setContentsMargins(20, 18, 20, 16)
-        layout.addWidget(plain(f"Restore {photos(len(originals))} with the learned kernel", "what"))
+        kernel = "the learned kernel" if finished else "the kernel learned so far"
+        layout.addWidget(plain(f"Restore {photos(len(originals))} with {kernel}", "what"))
         layout.addWidget(plain("Originals are never changed or written over.", "muted"))
         layout.addWidget(self._form)
         layout.addWidget(self._warning)

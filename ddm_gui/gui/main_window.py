@@ -34,7 +34,7 @@ from PySide6.QtWidgets import (
 import ddm_gui
 from ddm_gui.engine import events
 from ddm_gui.engine.events import Event, Result, Stage
-from ddm_gui.engine.project import NAME
+from ddm_gui.engine.project import NAME, StageState
 from ddm_gui.gui.compare import Compare
 from ddm_gui.gui.controller import Controller, Report, Trouble
 from ddm_gui.gui.dialogs import AboutDialog, CloseDialog, ListDialog, SavingDialog, TroubleDialog
@@ -378,7 +378,9 @@ class MainWindow(QMainWindow):
     def _ask_export(self) -> None:
         folder = self.controller.folder
         photos = self.controller.found(Role.DEGRADED).photos
-        dialog = ExportDialog(photos, (folder or Path.home()) / "restored", self)
+        situation = self.controller.situation
+        finished = situation.phase is Phase.IDLE and situation.kernels is StageState.DONE
+        dialog = ExportDialog(photos, (folder or Path.home()) / "restored", self, finished=finished)
         dialog.export_wanted.connect(self._start_export)
         dialog.stop_wanted.connect(self.controller.stop)
         dialog.finished.connect(self._export_closed)

@@ -106,7 +106,7 @@ class RunBar(QWidget):
         self.again_button = _button(
             "Learn the kernel again", "again", "Throws step 2 away and does it anew on the step 1 that is there"
         )
-        self.export_button = _button("Export…", "export", "Restores all degraded photos into a folder")
+        self.export_button = _button("Export…", "export", "")
         self.start_button.setMinimumWidth(110)
         self.hint = label("", "muted")
         self.hint.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
@@ -140,6 +140,8 @@ class RunBar(QWidget):
         self.stop_button.setEnabled(shown.can_stop)
         self.again_button.setEnabled(shown.can_learn_again)
         self.export_button.setEnabled(shown.can_export)
+        self.export_button.setToolTip(shown.export_tip)
+        self.export_button.setAccessibleDescription(shown.export_tip)
         self.hint.setText(shown.hint)
         self.hint.setToolTip(shown.hint)
 

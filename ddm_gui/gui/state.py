@@ -2,6 +2,8 @@
 
 idle --start--> running --pause--> pausing --paused--> paused --resume--> running
 running, pausing, paused --stop--> stopping; running, pausing, stopping --ended--> idle
+
+A run that is paused may wait while photos are exported by another one; it is paused again when that has ended.
 """
 
 from __future__ import annotations
@@ -78,6 +80,7 @@ class Situation:
     phase: Phase = Phase.IDLE
     task: Task | None = None
     active: Stage | None = None
+    waiting: Stage | None = None  # of a paused run, while photos are exported
     failed: Stage | None = None
     flow: StageState = StageState.ABSENT
     kernels: StageState = StageState.ABSENT
@@ -101,6 +104,7 @@ class Shown:
     can_stop: bool
     can_learn_again: bool
     can_export: bool
+    export_tip: str  # what it would do, or why it cannot be done now
     can_demo: bool
     can_edit: bool  # sources, settings, project folder
     saving: bool
@@ -141,17 +145,20 @@ def shown(now: Situation) -> Shown:
     begun = StageState.PARTIAL in (now.flow, now.kernels) or (
         now.flow is StageState.DONE and now.kernels is StageState.ABSENT
     )
+    paused = now.phase is Phase.PAUSED and learning and not now.closing
+    can_export = (idle or paused) and now.has_kernel and bool(now.degraded)
     open_run = now.phase in (Phase.RUNNING, Phase.PAUSING, Phase.PAUSED) and not now.closing
     return Shown(
         flow=_card(now, Stage.FLOW, now.flow),
         kernels=_card(now, Stage.KERNELS, now.kernels),
         start_text="Continue" if now.phase is Phase.PAUSED or (idle and begun) else "Start",
         hint=_hint(now, has_sources, finished),
-        can_start=(ready and not finished) or (now.phase is Phase.PAUSED and learning and not now.closing),
+        can_start=(ready and not finished) or paused,
         can_pause=now.phase is Phase.RUNNING and learning and not now.closing,
         can_stop=open_run,
         can_learn_again=ready and now.flow is StageState.DONE and now.kernels is not StageState.ABSENT,
-        can_export=idle and now.has_kernel and bool(now.degraded),
+        can_export=can_export,
+        export_tip=_export_tip(now, possible=can_export),
         can_demo=idle and now.device_known,
         can_edit=idle,
         saving=now.phase is Phase.STOPPING,
@@ -162,8 +169,10 @@ def _card(now: Situation, stage: Stage, kept: StageState) -> CardState:
     """One card: what the run does with the stage at the moment, else what is kept of it on the disk."""
     if now.phase is not Phase.IDLE and now.active is stage:
         return _ACTIVE_CARDS[now.phase]
+    if now.waiting is stage:
+        return CardState.PAUSED
     learning = now.phase is not Phase.IDLE and now.task in (Task.LEARN, Task.DEMO)
-    if learning and stage is Stage.KERNELS and now.active in (None, Stage.FLOW):
+    if stage is Stage.KERNELS and ((learning and now.active in (None, Stage.FLOW)) or now.waiting is Stage.FLOW):
         return CardState.WAITING
     if now.failed is stage:
         return CardState.FAILED
@@ -177,14 +186,31 @@ def _hint(now: Situation, has_sources: bool, finished: bool) -> str:
     if now.phase is Phase.IDLE:
         return _idle_hint(now, has_sources, finished)
     if now.phase is Phase.PAUSED:
-        return "Paused: memory is given back, nothing is lost. Continue whenever you like."
+        offer = "continue or export" if now.has_kernel else "continue"
+        return f"Paused: memory is given back, nothing is lost. You can {offer} whenever you like."
     if now.phase in (Phase.PAUSING, Phase.STOPPING):
         return "Saving what is learned so far…"
     if now.task is Task.EXPORT:
         return "Saving restored photos…"
     if now.active is None:
         return "Getting ready…"
+    if now.has_kernel and now.active is Stage.KERNELS:
+        return "You can pause or stop at any time; what is learned is kept. To export, pause."
     return "You can pause or stop at any time; what is learned is kept."
+
+
+def _export_tip(now: Situation, *, possible: bool) -> str:
+    """What the export button does, or why it waits."""
+    if possible:
+        done = now.phase is Phase.IDLE and now.kernels is StageState.DONE
+        return "Restores all degraded photos into a folder" + ("" if done else ", with the kernel learned so far")
+    if not now.has_kernel:
+        return "There is no kernel yet to restore photos with: step 2 finds it"
+    if now.phase is Phase.RUNNING and now.task is not Task.EXPORT:
+        return "Pause or stop the run first: then photos can be restored with the kernel learned so far"
+    if now.phase is not Phase.IDLE:
+        return "Wait until everything is saved"
+    return "There are no degraded photos to restore"
 
 
 def _idle_hint(now: Situation, has_sources: bool, finished: bool) -> str:

@@ -12,12 +12,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from ddm_gui.engine.errors import UserError
 from ddm_gui.engine.events import (
     CheckpointSaved,
     Event,
     FlowProgress,
     KernelProgress,
     KernelSnapshot,
+    PhotoSkipped,
     Result,
     Stage,
     StageDone,
@@ -109,3 +111,20 @@ class SmallRun:
         yield KernelSnapshot(2, a_kernel(), 0.01)
         yield CheckpointSaved(Stage.KERNELS, "kernels")
         yield StageDone(Stage.KERNELS, 1.0)
+
+
+class Step2(SmallRun):
+    """A run in step 2 that has shown a kernel and goes on until `last` is set; or fails there."""
+
+    last = False
+    fails = False
+
+    def _learn(self) -> Iterator[Event]:
+        yield StageStarted(Stage.KERNELS, self.position, 100_000)
+        while not self.last:
+            self.position += 1
+            yield PhotoSkipped("/photos/bad.png", "It is damaged.")
+            yield KernelSnapshot(self.position, a_kernel(), 0.01)
+            if self.fails:
+                raise UserError("The disk is full.")
+            slowly()

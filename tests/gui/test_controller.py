@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PySide6.QtCore import QObject, Slot
 from pytestqt.qtbot import QtBot
+from safetensors.numpy import save_file
 
 from ddm_gui.engine.errors import UserError
-from ddm_gui.engine.events import Event, Note, PhotoSkipped, Stage
+from ddm_gui.engine.events import Event, KernelSnapshot, Note, PhotoSkipped, Stage
+from ddm_gui.engine.history import empty
 from ddm_gui.engine.project import NAME, Project, StageState
+from ddm_gui.engine.psf import PsfGrid
 from ddm_gui.engine.settings import Settings
 from ddm_gui.gui import controller as controller_module
 from ddm_gui.gui.controller import Controller, Report, Trouble
@@ -20,7 +25,7 @@ from ddm_gui.gui.sources import Role
 from ddm_gui.gui.state import Phase, Task
 from ddm_gui.gui.worker import Completed, Failed, Stopped
 
-from .conftest import SmallRun, slowly
+from .conftest import SmallRun, Step2, a_kernel, slowly
 
 
 class Witness(QObject):
@@ -287,3 +292,145 @@ def test_closing_waits_where_the_save_failed(ready: Controller, qtbot: QtBot, mo
     assert [trouble.what for trouble in witness.troubles] == ["The disk is full."]
     ready.close_soon()
     assert witness.closes == 1
+
+
+# Export in each state of a run
+
+
+@pytest.fixture
+def step2(ready: Controller, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch) -> tuple[Controller, Step2, Witness]:
+    """The controller with a run in step 2, and what it has told."""
+    run = Step2()
+    replaced_run(monkeypatch, run)
+    return ready, run, Witness(ready)
+
+
+def started(qtbot: QtBot, control: Controller) -> None:
+    control.start()
+    qtbot.waitUntil(lambda: control.situation.has_kernel, timeout=10_000)
+
+
+def exported(qtbot: QtBot, control: Controller, witness: Witness, output: Path) -> Report:
+    """Exports, and waits for the report of that."""
+    count = len(witness.reports)
+    control.export(output, "png", 95)
+    assert control.situation.task is Task.EXPORT
+    qtbot.waitUntil(lambda: len(witness.reports) > count, timeout=10_000)
+    report = witness.reports[-1]
+    assert (report.task, report.written) == (Task.EXPORT, 2)
+    assert len(list(output.iterdir())) == 2
+    return report
+
+
+def test_a_paused_run_waits_while_photos_are_exported_and_then_goes_on(
+    step2: tuple[Controller, Step2, Witness], qtbot: QtBot, tmp_path: Path
+) -> None:
+    control, run, witness = step2
+    started(qtbot, control)
+    control.pause()
+    qtbot.waitUntil(lambda: control.situation.phase is Phase.PAUSED, timeout=10_000)
+    before = control.situation
+    report = exported(qtbot, control, witness, tmp_path / "restored")
+    assert isinstance(report.outcome, Completed)
+    assert report.skipped == ()
+    assert control.situation == before
+    assert run.starts == 1
+    run.last = True
+    control.start()
+    qtbot.waitUntil(lambda: len(witness.reports) == 2, timeout=10_000)
+    assert witness.reports[-1].task is Task.LEARN
+    assert isinstance(witness.reports[-1].outcome, Completed)
+    assert [item.path for item in witness.reports[-1].skipped] == ["/photos/bad.png"]
+    assert run.starts == 2
+    assert control.situation.phase is Phase.IDLE
+
+
+def test_an_export_beside_a_paused_run_can_be_stopped_and_the_run_stays_paused(
+    step2: tuple[Controller, Step2, Witness], qtbot: QtBot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    control, _, witness = step2
+    started(qtbot, control)
+    control.pause()
+    qtbot.waitUntil(lambda: control.situation.phase is Phase.PAUSED, timeout=10_000)
+    monkeypatch.setattr(controller_module, "Export", lambda *_: SmallRun(100_000, slowly))
+    control.export(tmp_path / "restored", "png", 95)
+    qtbot.waitUntil(lambda: control.situation.phase is Phase.RUNNING, timeout=10_000)
+    control.stop()
+    qtbot.waitUntil(lambda: bool(witness.reports), timeout=10_000)
+    assert witness.reports[0].outcome == Stopped()
+    assert control.situation.phase is Phase.PAUSED
+    control.stop()
+    qtbot.waitUntil(lambda: len(witness.reports) == 2, timeout=10_000)
+    assert (witness.reports[1].task, witness.reports[1].outcome) == (Task.LEARN, Stopped())
+    assert control.situation.phase is Phase.IDLE
+
+
+def test_closing_ends_the_export_and_the_paused_run(
+    step2: tuple[Controller, Step2, Witness], qtbot: QtBot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    control, _, witness = step2
+    started(qtbot, control)
+    control.pause()
+    qtbot.waitUntil(lambda: control.situation.phase is Phase.PAUSED, timeout=10_000)
+    monkeypatch.setattr(controller_module, "Export", lambda *_: SmallRun(100_000, slowly))
+    control.export(tmp_path / "restored", "png", 95)
+    qtbot.waitUntil(lambda: control.situation.phase is Phase.RUNNING, timeout=10_000)
+    control.close_soon()
+    assert witness.closes == 0
+    qtbot.waitUntil(lambda: witness.closes == 1, timeout=10_000)
+    assert [report.task for report in witness.reports] == [Task.EXPORT, Task.LEARN]
+    assert control.situation.phase is Phase.IDLE
+
+
+def test_while_a_run_works_an_export_is_not_begun(
+    step2: tuple[Controller, Step2, Witness], qtbot: QtBot, tmp_path: Path
+) -> None:
+    control, _, witness = step2
+    started(qtbot, control)
+    control.export(tmp_path / "restored", "png", 95)
+    assert control.situation.task is Task.LEARN
+    control.stop()
+    assert ended(qtbot, witness).task is Task.LEARN
+    assert not (tmp_path / "restored").exists()
+
+
+@pytest.mark.parametrize("end", ["stopped", "failed", "finished"])
+def test_a_run_that_has_ended_has_a_kernel_to_export_with(
+    step2: tuple[Controller, Step2, Witness], qtbot: QtBot, tmp_path: Path, end: str
+) -> None:
+    control, run, witness = step2
+    run.fails = end == "failed"
+    started(qtbot, control)
+    if end == "stopped":
+        control.stop()
+    run.last = end == "finished"
+    outcome = ended(qtbot, witness).outcome
+    assert isinstance(outcome, {"stopped": Stopped, "failed": Failed, "finished": Completed}[end])
+    exported(qtbot, control, witness, tmp_path / "restored")
+    assert control.situation.phase is Phase.IDLE
+
+
+def saved_project(clean: Path, degraded: Path, root: Path, *, update: int) -> Project:
+    """A project with step 1 done, step 2 so far, an older psf.safetensors, and newer kernels in its history."""
+    project = Project(root, (clean,), (degraded,), Settings())
+    project.save()
+    for stage, done in ((Stage.FLOW, 10), (Stage.KERNELS, update)):
+        notes = {"fingerprint": project.fingerprint(stage), "update": done, "updates": 10}
+        save_file({"x": np.zeros(1)}, project.checkpoint(stage), metadata={"ddm": json.dumps(notes)})
+    PsfGrid(a_kernel(size=5), 0.01).save(project.psf)
+    empty().with_snapshot(KernelSnapshot(64, a_kernel(size=7), 0.01)).write(project.history)
+    return project
+
+
+@pytest.mark.parametrize(("update", "psf", "size"), [(4, True, 7), (4, False, 7), (10, True, 5)])
+def test_an_opened_project_offers_the_kernel_of_its_step_two(
+    controller: Controller, clean_folder: Path, degraded_folder: Path, tmp_path: Path, update: int, psf: bool, size: int
+) -> None:
+    project = saved_project(clean_folder, degraded_folder, tmp_path / "project", update=update)
+    if not psf:
+        project.psf.unlink()
+    controller.open_project(project.root)
+    assert controller.situation.kernels is (StageState.DONE if update == 10 else StageState.PARTIAL)
+    assert controller.situation.has_kernel
+    assert controller.psf is not None
+    assert controller.psf.size == size

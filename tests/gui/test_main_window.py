@@ -28,7 +28,7 @@ from pytestqt.qtbot import QtBot
 
 import ddm_gui
 from ddm_gui.engine.errors import UserError
-from ddm_gui.engine.events import Event, Note, PhotoSkipped
+from ddm_gui.engine.events import Event, Note, PhotoSkipped, Stage
 from ddm_gui.engine.project import NAME
 from ddm_gui.gui import controller as controller_module
 from ddm_gui.gui.devices import Choice
@@ -37,7 +37,7 @@ from ddm_gui.gui.main_window import MainWindow
 from ddm_gui.gui.sources import Role
 from ddm_gui.gui.state import Phase
 
-from .conftest import SmallRun, slowly
+from .conftest import SmallRun, Step2, slowly
 
 CONTROLS = (
     QAbstractButton,
@@ -181,6 +181,43 @@ def test_pause_and_continue_by_the_buttons(
     with qtbot.waitSignal(window.controller.run_ended, timeout=10_000):
         bar.start_button.click()
     assert window.folders.isEnabled()
+
+
+def test_a_paused_run_can_be_exported_from_and_goes_on(
+    window: MainWindow,
+    qtbot: QtBot,
+    clean_folder: Path,
+    degraded_folder: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    run = Step2()
+    monkeypatch.setattr(controller_module, "Learn", lambda *_: run)
+    with_photos(window, qtbot, clean_folder, degraded_folder)
+    bar = window.run_bar
+    assert "no kernel yet" in bar.export_button.toolTip()
+    bar.start_button.click()
+    qtbot.waitUntil(lambda: window.kernel_view.pictures.isVisible(), timeout=10_000)
+    assert not bar.export_button.isEnabled()
+    assert not window.export_action.isEnabled()
+    assert "Pause or stop" in bar.export_button.toolTip()
+    bar.pause_button.click()
+    qtbot.waitUntil(bar.export_button.isEnabled, timeout=10_000)
+    bar.export_button.click()
+    dialog = window.export_dialog
+    assert dialog is not None
+    assert "kernel learned so far" in texts(dialog)
+    dialog.folder_edit.setText(str(tmp_path / "restored"))
+    dialog.export_button.click()
+    qtbot.waitUntil(dialog.open_button.isVisible, timeout=10_000)
+    assert "Done: 2 photos written" in texts(dialog)
+    dialog.close_button.click()
+    assert bar.start_button.text() == "Continue"
+    assert bar.cards[Stage.KERNELS]._state.text() == "Paused"
+    run.last = True
+    with qtbot.waitSignal(window.controller.run_ended, timeout=10_000):
+        bar.start_button.click()
+    window.findChild(ListDialog).close()
 
 
 def test_an_error_that_can_be_mended_opens_a_dialog_with_three_sentences(

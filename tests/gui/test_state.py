@@ -130,6 +130,61 @@ def test_an_export_cannot_be_paused_but_stopped() -> None:
     assert not any((now.can_pause, now.can_export))
 
 
+STEP_2 = replace(LEARNING, active=Stage.KERNELS, flow=StageState.DONE, has_kernel=True)
+STOPPED = replace(READY, flow=StageState.DONE, kernels=StageState.PARTIAL, has_kernel=True)
+EXPORTING = replace(READY, phase=Phase.RUNNING, task=Task.EXPORT, has_kernel=True)
+
+
+@pytest.mark.parametrize(
+    ("now", "possible", "said"),
+    [
+        (READY, False, "no kernel yet"),
+        (LEARNING, False, "no kernel yet"),
+        (replace(LEARNING, phase=Phase.PAUSED), False, "no kernel yet"),
+        (STEP_2, False, "Pause or stop the run first"),
+        (replace(STEP_2, task=Task.DEMO), False, "Pause or stop the run first"),
+        (replace(STEP_2, phase=Phase.PAUSING), False, "Wait until everything is saved"),
+        (replace(STEP_2, phase=Phase.STOPPING), False, "Wait until everything is saved"),
+        (replace(STEP_2, phase=Phase.PAUSED), True, "the kernel learned so far"),
+        (replace(STEP_2, phase=Phase.PAUSED, task=Task.DEMO), True, "the kernel learned so far"),
+        (replace(STEP_2, phase=Phase.PAUSED, closing=True), False, "Wait until everything is saved"),
+        (STOPPED, True, "the kernel learned so far"),
+        (replace(STOPPED, failed=Stage.KERNELS), True, "the kernel learned so far"),
+        (replace(STOPPED, degraded=0), False, "no degraded photos"),
+        (replace(STOPPED, kernels=StageState.DONE), True, "Restores all degraded photos into a folder"),
+        (EXPORTING, False, "Wait until everything is saved"),
+        (replace(EXPORTING, waiting=Stage.KERNELS), False, "Wait until everything is saved"),
+    ],
+)
+def test_export_is_offered_where_a_kernel_rests_and_else_says_why_not(
+    now: Situation, possible: bool, said: str
+) -> None:
+    assert shown(now).can_export is possible
+    assert said in shown(now).export_tip
+
+
+def test_a_finished_kernel_is_not_called_one_so_far() -> None:
+    assert "so far" not in shown(replace(STOPPED, kernels=StageState.DONE)).export_tip
+
+
+def test_a_run_in_step_two_says_how_to_export() -> None:
+    assert "To export, pause." in shown(STEP_2).hint
+    assert "export" not in shown(LEARNING).hint
+    assert "continue or export" in shown(replace(STEP_2, phase=Phase.PAUSED)).hint
+    assert "export" not in shown(replace(LEARNING, phase=Phase.PAUSED)).hint
+
+
+@pytest.mark.parametrize(
+    ("stage", "flow", "kernels"),
+    [(Stage.FLOW, CardState.PAUSED, CardState.WAITING), (Stage.KERNELS, CardState.DONE, CardState.PAUSED)],
+)
+def test_a_run_that_waits_for_an_export_is_still_paused(stage: Stage, flow: CardState, kernels: CardState) -> None:
+    now = shown(replace(EXPORTING, waiting=stage, flow=StageState.DONE, kernels=StageState.PARTIAL))
+    assert (now.flow, now.kernels) == (flow, kernels)
+    assert now.can_stop
+    assert not any((now.can_start, now.can_edit, now.can_learn_again))
+
+
 def test_a_failed_stage_is_named() -> None:
     now = shown(replace(READY, failed=Stage.KERNELS))
     assert now.kernels is CardState.FAILED
