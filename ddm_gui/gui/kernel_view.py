@@ -10,7 +10,7 @@ from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QComboBox, QFrame, QSlider, QWidget
 
 from ddm_gui.engine.history import History
-from ddm_gui.gui.parts import button, horizontal, label, vertical
+from ddm_gui.gui.parts import Waiting, button, horizontal, label, vertical
 from ddm_gui.gui.theme import colours
 
 DECADES = 3.0  # that the logarithmic brightness shows below the peak
@@ -125,9 +125,7 @@ class KernelView(QFrame):
         self.log_button.setToolTip("Logarithmic brightness: shows the faint skirts of the kernel")
         self.log_button.setAccessibleName("Logarithmic brightness of the kernel")
         self.log_button.toggled.connect(self._redraw)
-        self._waiting = label("The blur kernel appears here: what a point of light becomes.", "muted")
-        self._waiting.setWordWrap(True)
-        self._waiting.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        self._waiting = Waiting("The blur kernel appears here: what a point of light becomes.")
         self.pictures = KernelPictures()
         self.slider = QSlider(Qt.Orientation.Horizontal)
         self.slider.setAccessibleName("Moment of the run")

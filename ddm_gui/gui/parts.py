@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QSizePolicy, QVBoxLayout, QWidget
 
 
 def label(text: str = "", name: str = "", *, wrap: bool = False) -> QLabel:
@@ -13,6 +13,22 @@ def label(text: str = "", name: str = "", *, wrap: bool = False) -> QLabel:
     result.setObjectName(name)
     result.setWordWrap(wrap)
     return result
+
+
+class Waiting(QLabel):
+    """Words in the middle of a place that something will fill; they have no say in how high it is."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self.setTextFormat(Qt.TextFormat.PlainText)
+        self.setObjectName("muted")
+        self.setWordWrap(True)
+        self.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Ignored)
+
+    def hasHeightForWidth(self) -> bool:
+        """Else a layout that shows the words shares out its height in another way than one that does not."""
+        return False
 
 
 def button(text: str, name: str = "", *, checkable: bool = False, default: bool = False) -> QPushButton:

@@ -9,7 +9,7 @@ from PySide6.QtGui import QFontMetrics
 from PySide6.QtWidgets import QFrame, QWidget
 
 from ddm_gui.engine.events import FlowProgress, KernelProgress
-from ddm_gui.gui.parts import button, horizontal, label, vertical
+from ddm_gui.gui.parts import Waiting, button, horizontal, label, vertical
 from ddm_gui.gui.theme import colours
 
 MOST_POINTS = 2000  # of a curve; then every other one is dropped
@@ -60,7 +60,7 @@ def _count(value: float) -> str:
 class CurvePanel(QFrame):
     """A titled plot against the number of patches seen, with the newest value beside the title."""
 
-    def __init__(self, title: str, unit: str, waiting: str, tip: str, parent: QWidget | None = None) -> None:
+    def __init__(self, title: str, unit: str, words: str, tip: str, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setObjectName("panel")
         self._curves: list[tuple[pg.PlotDataItem, str, bool]] = []
@@ -68,8 +68,7 @@ class CurvePanel(QFrame):
         self.log_button = button("Log", "small", checkable=True)
         self.log_button.setToolTip("Logarithmic scale")
         self.log_button.setAccessibleName(f"{title}: logarithmic scale")
-        self._waiting = label(waiting, "muted", wrap=True)
-        self._waiting.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        self._waiting = Waiting(words)
         self.plot = pg.PlotWidget(axisItems={"bottom": _Counts("bottom")})
         self.plot.setAccessibleName(f"{title} against patches seen")
         self.plot.setMenuEnabled(False)

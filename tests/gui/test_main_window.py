@@ -28,7 +28,7 @@ from pytestqt.qtbot import QtBot
 
 import ddm_gui
 from ddm_gui.engine.errors import UserError
-from ddm_gui.engine.events import Event, Note, PhotoSkipped, Stage
+from ddm_gui.engine.events import Event, FlowProgress, KernelProgress, Note, PhotoSkipped, Stage
 from ddm_gui.engine.project import NAME
 from ddm_gui.gui import controller as controller_module
 from ddm_gui.gui.devices import Choice
@@ -37,7 +37,7 @@ from ddm_gui.gui.main_window import MainWindow
 from ddm_gui.gui.sources import Role
 from ddm_gui.gui.state import Phase
 
-from .conftest import SmallRun, Step2, slowly
+from .conftest import SmallRun, Step2, a_kernel, slowly
 
 CONTROLS = (
     QAbstractButton,
@@ -379,3 +379,23 @@ def test_it_fits_the_screen(
     assert (window.width(), window.height()) == (width, height)
     for button in window.run_bar.findChildren(QAbstractButton):
         assert button.width() >= button.sizeHint().width(), button.text()
+
+
+def test_the_right_column_keeps_its_shares_whatever_it_shows(
+    window: MainWindow, qtbot: QtBot, clean_folder: Path, degraded_folder: Path
+) -> None:
+    with_photos(window, qtbot, clean_folder, degraded_folder)
+    window.resize(1366, 740)
+    views = (window.kernel_view, window.plots.loss, window.plots.ikl)
+
+    def heights() -> list[int]:
+        qtbot.wait(30)
+        return [view.height() for view in views]
+
+    before = heights()
+    window.plots.show_flow(FlowProgress(64, 1000, 0.1, 0.1, 5.0))
+    assert heights() == before
+    window.kernel_view.add_snapshot(64, a_kernel())
+    assert heights() == before
+    window.plots.show_kernels(KernelProgress(64, 1000, 0.02, 0.001, 0.01, 5.0))
+    assert heights() == before
