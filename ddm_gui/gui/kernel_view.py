@@ -15,7 +15,8 @@ from ddm_gui.gui.theme import colours
 
 DECADES = 3.0  # that the logarithmic brightness shows below the peak
 MOST_SNAPSHOTS = 500
-AXIS_WIDTH, AXIS_HEIGHT, TITLE_HEIGHT, BAR_WIDTH = 28, 40, 30, 62  # pixels around a kernel
+AXIS_WIDTH, AXIS_HEIGHT, TITLE_HEIGHT, BAR_WIDTH = 28, 34, 30, 62  # pixels around a kernel
+_TENTHS = [(0.0, "peak"), (-1.0, "1/10"), (-2.0, "1/100"), (-3.0, "1/1000")]
 _TOGETHER = "Colours together"
 _CHANNELS = ("Red", "Green", "Blue")
 
@@ -40,6 +41,7 @@ class KernelPictures(pg.GraphicsLayoutWidget):  # type: ignore[misc]
         self.setAccessibleName("Blur kernel, learned and true")
         self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self.ci.layout.setHorizontalSpacing(8)
+        self.ci.layout.setContentsMargins(0, 0, 0, 0)
         self._plots = [self.addPlot(row=0, col=column) for column in range(2)]
         self._images = [pg.ImageItem(axisOrder="row-major") for _ in self._plots]
         for plot, image in zip(self._plots, self._images, strict=True):
@@ -52,6 +54,8 @@ class KernelPictures(pg.GraphicsLayoutWidget):  # type: ignore[misc]
         self._plots[0].getAxis("left").setWidth(AXIS_WIDTH)
         self._plots[1].hideAxis("left")
         self._bar = pg.ColorBarItem(values=(0, 1), width=9, colorMap=_grey(), interactive=False)
+        self._bar.layout.setContentsMargins(0, TITLE_HEIGHT, 0, AXIS_HEIGHT)  # as high as the pictures beside it
+        self._bar.axis.tickStrings = _shares
         self.addItem(self._bar, row=0, col=2)
         self._two = False
         self.show_colours()
@@ -83,7 +87,8 @@ class KernelPictures(pg.GraphicsLayoutWidget):  # type: ignore[misc]
             image.setRect(QRectF(first, first, size, size))
             plot.setRange(QRectF(first, first, size, size), padding=0.0)
         self._bar.setLevels((-DECADES, 0.0) if logarithmic else (0.0, peak))
-        self._bar.setToolTip("Tenths of the peak, as powers of ten" if logarithmic else "Share of the light in a pixel")
+        self._bar.axis.setTicks([_TENTHS] if logarithmic else None)
+        self._bar.setToolTip("Parts of the peak" if logarithmic else "Share of the light in a pixel")
         self._two = true is not None
         self._plots[1].setVisible(self._two)
         self._square()
@@ -103,7 +108,8 @@ class KernelPictures(pg.GraphicsLayoutWidget):  # type: ignore[misc]
         for plot, width in zip(self._plots, (side + AXIS_WIDTH, side if self._two else 0.0), strict=True):
             plot.setMinimumSize(width, height)
             plot.setMaximumSize(width, height)
-        self._bar.setMaximumHeight(side + TITLE_HEIGHT)
+        self._bar.setMinimumHeight(height)
+        self._bar.setMaximumHeight(height)
 
 
 class KernelView(QFrame):
@@ -222,6 +228,11 @@ def _dress(axis: pg.AxisItem) -> None:
     axis.setTextPen(pg.mkPen(chosen.muted))
     axis.setStyle(tickLength=-3)
     axis.enableAutoSIPrefix(False)
+
+
+def _shares(values: list[float], scale: float, spacing: float) -> list[str]:
+    """Ticks of the colour bar: shares of a kernel's light."""
+    return [f"{100 * value:g} %" for value in values]
 
 
 def _grey() -> pg.ColorMap:

@@ -85,3 +85,41 @@ def test_a_history_from_the_disk_and_the_truth_are_shown(view: KernelView) -> No
     assert view.pictures._plots[1].isVisible()
     view.show_truth(None)
     assert not view.pictures._plots[1].isVisible()
+
+
+def bottom(item: object) -> float:
+    """The lower edge of something in the pictures, in pixels of their widget."""
+    return float(item.mapRectToScene(item.boundingRect()).bottom())  # type: ignore[attr-defined]
+
+
+def top(item: object) -> float:
+    return float(item.mapRectToScene(item.boundingRect()).top())  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("height", [230, 300, 420])
+@pytest.mark.parametrize("two", [False, True])
+def test_nothing_of_the_pictures_is_cut_off(view: KernelView, qtbot: QtBot, height: int, two: bool) -> None:
+    view.resize(338, height)
+    view.add_snapshot(10, a_kernel(size=25))
+    view.show_truth(a_kernel(size=25) if two else None)
+    pictures = view.pictures
+    qtbot.wait(30)
+    for plot in pictures._plots[: 2 if two else 1]:
+        assert plot.getAxis("bottom").label.isVisible()
+        assert bottom(plot.getAxis("bottom").label) <= pictures.height() + 4  # the label has a margin of its own
+        assert plot.titleLabel.isVisible()
+        assert top(plot.titleLabel) >= -1
+    right = pictures._bar.mapRectToScene(pictures._bar.boundingRect()).right()
+    assert right <= pictures.width()
+
+
+def test_the_colour_bar_is_as_high_as_the_picture_and_says_what_it_counts(view: KernelView, qtbot: QtBot) -> None:
+    view.resize(338, 300)
+    view.add_snapshot(10, a_kernel(size=25))
+    qtbot.wait(30)
+    picture, bar = view.pictures._plots[0].vb, view.pictures._bar.vb
+    assert (top(bar), bottom(bar)) == (pytest.approx(top(picture), abs=3), pytest.approx(bottom(picture), abs=3))
+    axis = view.pictures._bar.axis
+    assert axis.tickStrings([0.0, 0.05], 1.0, 0.05) == ["0 %", "5 %"]
+    view.log_button.click()
+    assert [text for _, text in axis._tickLevels[0]] == ["peak", "1/10", "1/100", "1/1000"]
