@@ -51,6 +51,24 @@ class _Counts(pg.AxisItem):  # type: ignore[misc]
         return [_count(value) for value in values]
 
 
+class _Values(pg.AxisItem):  # type: ignore[misc]
+    """Values of a curve; a logarithmic axis that spans less than a decade has round numbers too."""
+
+    def logTickValues(
+        self, minVal: float, maxVal: float, size: float, stdTicks: list[tuple[float, list[float]]]
+    ) -> list[tuple[float | None, list[float]]]:
+        if maxVal - minVal >= 1.0:
+            usual: list[tuple[float | None, list[float]]] = super().logTickValues(minVal, maxVal, size, stdTicks)
+            return usual
+        low, high = 10.0**minVal, 10.0**maxVal
+        spacing, _ = self.tickSpacing(low, high, size)[0]
+        values = np.arange(np.ceil(low / spacing), np.floor(high / spacing) + 1) * spacing
+        return [(None, list(np.log10(values)))]
+
+    def logTickStrings(self, values: list[float], scale: float, spacing: float) -> list[str]:
+        return [f"{10.0**value:.4g}" for value in values]
+
+
 def _count(value: float) -> str:
     if abs(value) >= 1e6:
         return f"{value / 1e6:g}M"
@@ -69,7 +87,7 @@ class CurvePanel(QFrame):
         self.log_button.setToolTip("Logarithmic scale")
         self.log_button.setAccessibleName(f"{title}: logarithmic scale")
         self._waiting = Waiting(words)
-        self.plot = pg.PlotWidget(axisItems={"bottom": _Counts("bottom")})
+        self.plot = pg.PlotWidget(axisItems={"bottom": _Counts("bottom"), "left": _Values("left")})
         self.plot.setAccessibleName(f"{title} against patches seen")
         self.plot.setMenuEnabled(False)
         self.plot.hideButtons()
@@ -78,7 +96,8 @@ class CurvePanel(QFrame):
         self.plot.showGrid(x=False, y=True, alpha=0.15)
         for side in ("left", "bottom"):
             self.plot.getAxis(side).setStyle(tickLength=-4)
-        self.plot.getAxis("left").setWidth(QFontMetrics(self.font()).horizontalAdvance("0.000") + 14)
+        self.plot.getAxis("left").setWidth(QFontMetrics(self.font()).horizontalAdvance("0.0000") + 12)
+        self.plot.getAxis("bottom").setHeight(30)
         self.plot.getAxis("bottom").enableAutoSIPrefix(False)
         self.plot.getAxis("left").enableAutoSIPrefix(False)
         self.plot.getPlotItem().setContentsMargins(0, 2, 4, 0)
@@ -116,6 +135,7 @@ class CurvePanel(QFrame):
             axis = self.plot.getAxis(side)
             axis.setPen(pg.mkPen(chosen.line))
             axis.setTextPen(pg.mkPen(chosen.muted))
+        self.plot.getAxis("bottom").setLabel("patches", color=chosen.muted, **{"font-size": "8pt"})
         for item, colour, dashed in self._curves:
             style = Qt.PenStyle.DashLine if dashed else Qt.PenStyle.SolidLine
             item.setPen(pg.mkPen(getattr(chosen, colour), width=1 if dashed else 2, style=style))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+import pytest
 from pytestqt.qtbot import QtBot
 
 from ddm_gui.engine.events import FlowProgress, KernelProgress
@@ -49,3 +51,36 @@ def test_a_long_run_is_thinned(qtbot: QtBot) -> None:
         plots._loss._y.append(0.5)
     plots._loss.add(MOST_POINTS + 1, 0.5)
     assert len(plots._loss._x) <= MOST_POINTS // 2 + 1
+
+
+@pytest.mark.parametrize(("low", "high"), [(1.547, 1.574), (0.002, 0.0025), (0.1, 0.9)])
+def test_a_logarithmic_axis_of_less_than_a_decade_has_numbers(qtbot: QtBot, low: float, high: float) -> None:
+    plots = TrainingPlots()
+    qtbot.addWidget(plots)
+    plots.resize(338, 380)
+    plots.show()
+    plots.loss.log_button.click()
+    for seen, loss in ((64, high), (128, low)):
+        plots.show_flow(FlowProgress(seen, 1000, loss, 0.1, 5.0))
+    axis = plots.loss.plot.getAxis("left")
+    levels = axis.tickValues(np.log10(low), np.log10(high), 120)
+    texts = [text for spacing, values in levels for text in axis.tickStrings(values, 1.0, spacing)]
+    assert len(texts) >= 2
+    assert len(set(texts)) == len(texts)
+    assert all(low <= float(text) <= high for text in texts)
+
+
+def test_a_logarithmic_axis_of_decades_has_its_powers(qtbot: QtBot) -> None:
+    plots = TrainingPlots()
+    qtbot.addWidget(plots)
+    plots.loss.log_button.click()
+    axis = plots.loss.plot.getAxis("left")
+    texts = [t for spacing, values in axis.tickValues(-4.5, 0.5, 120) for t in axis.tickStrings(values, 1.0, spacing)]
+    assert {"0.0001", "0.001", "0.01", "0.1", "1"} <= set(texts)
+
+
+def test_the_axis_across_names_its_unit(qtbot: QtBot) -> None:
+    plots = TrainingPlots()
+    qtbot.addWidget(plots)
+    for panel in (plots.loss, plots.ikl):
+        assert panel.plot.getAxis("bottom").labelText == "patches"
