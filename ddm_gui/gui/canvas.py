@@ -13,6 +13,7 @@ from ddm_gui.gui.theme import colours
 GRIP = 9  # pixels from the line within which it is taken
 ZOOM_STEP = 1.25  # for one notch of the wheel
 LARGEST_ZOOM = 16.0
+MARGIN = 40  # pixels around words
 
 
 class Canvas(QWidget):
@@ -115,7 +116,8 @@ class Canvas(QWidget):
         painter.fillRect(self.rect(), QColor(chosen.canvas))
         if self._before is None:
             painter.setPen(QColor(chosen.muted))
-            painter.drawText(self.rect(), Qt.AlignmentFlag.AlignCenter | Qt.TextFlag.TextWordWrap, self._words)
+            room = self.rect().adjusted(MARGIN, MARGIN, -MARGIN, -MARGIN)
+            painter.drawText(room, Qt.AlignmentFlag.AlignCenter | Qt.TextFlag.TextWordWrap, self._words)
             return
         line = round(self._split * self.width())
         if self._after is None:

@@ -20,7 +20,8 @@ from PySide6.QtWidgets import (
 from ddm_gui.gui.canvas import Canvas
 from ddm_gui.gui.parts import button, horizontal, label, vertical
 from ddm_gui.gui.picture import Picture
-from ddm_gui.gui.theme import set_icon
+from ddm_gui.gui.theme import set_icon, sign
+from ddm_gui.gui.words import left_out
 
 THUMB = QSize(84, 56)
 _PATH = Qt.ItemDataRole.UserRole
@@ -88,6 +89,11 @@ class Filmstrip(QListWidget):
             shown = QIcon(cut)
             shown.addPixmap(cut, QIcon.Mode.Selected)
             self._items[path].setIcon(shown)
+
+    def show_no_thumbnail(self, path: Path) -> None:
+        """A photo that cannot be opened."""
+        if path in self._items:
+            self._items[path].setIcon(sign("warning"))
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         """More may be in sight."""
@@ -165,6 +171,7 @@ class Compare(QFrame):
         if path == self._path:
             self._before = shown
             self._note.setText("")
+            self._show_controls(True)
             self.canvas.show_pictures(shown, None)
 
     def show_after(self, path: Path, shown: Picture) -> None:
@@ -178,11 +185,16 @@ class Compare(QFrame):
             self._note.setText("")
             self._before = None
             self.canvas.show_pictures(None, None)
-            self.canvas.show_words(reason)
+            self.canvas.show_words(left_out(path, reason))
+            self._show_controls(False)
 
     def show_thumbnail(self, path: Path, image: NDArray[np.uint8]) -> None:
         """A small picture for the list."""
         self.filmstrip.show_thumbnail(path, image)
+
+    def show_no_thumbnail(self, path: Path) -> None:
+        """A photo of the list that cannot be opened."""
+        self.filmstrip.show_no_thumbnail(path)
 
     def forget_after(self) -> None:
         """There is no kernel any more: only the photo as it is."""
@@ -195,11 +207,15 @@ class Compare(QFrame):
         if path is None:
             self._before = None
             self.canvas.show_pictures(None, None)
-        for control in (self.fit_button, self.one_button):
-            control.setEnabled(path is not None)
-        self._zoom.setVisible(path is not None)
+        self._show_controls(False)  # until the photo is there
         self.filmstrip.setVisible(path is not None)
         self.picked.emit(path)
+
+    def _show_controls(self, possible: bool) -> None:
+        """What makes sense where there is a photo to see."""
+        for control in (self.fit_button, self.one_button):
+            control.setEnabled(possible)
+        self._zoom.setVisible(possible)
 
     def _show_zoom(self, zoom: float) -> None:
         self._zoom.setText(f"{100 * zoom * self.devicePixelRatioF():.0f} %")

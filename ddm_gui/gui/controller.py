@@ -75,6 +75,7 @@ class Controller(QObject):
     folder_changed = Signal(object)  # Path of the project, None before there is one
     devices_found = Signal(object)  # tuple of Choice, once
     thumbnail_ready = Signal(object, object)  # Path, uint8 height x width x 3
+    thumbnail_failed = Signal(object)  # Path of a photo that cannot be opened
     happened = Signal(object)  # each Event of the run, in order
     learning_began = Signal(object)  # the Stage from which a run learns anew, None where it goes on
     history_read = Signal(object)  # History of an opened or finished project
@@ -502,6 +503,8 @@ class Controller(QObject):
         path, image = answer
         if image is not None:
             self.thumbnail_ready.emit(path, image)
+        else:
+            self.thumbnail_failed.emit(path)
         self._read_thumbnail()
 
     @Slot(object)

@@ -24,7 +24,7 @@ from PySide6.QtWidgets import (
 from ddm_gui.engine.events import PhotoSkipped
 from ddm_gui.gui.dialogs import plain
 from ddm_gui.gui.parts import button, horizontal, vertical
-from ddm_gui.gui.words import photos
+from ddm_gui.gui.words import left_out, photos
 
 FORMATS = {"same": "As each photo is", "png": "PNG", "tiff16": "TIFF, 16 bits", "jpeg": "JPEG"}
 QUALITY = 95
@@ -143,9 +143,9 @@ class ExportDialog(QDialog):
         self.close_button.setText("Close")
         self.bar.hide()
         ending = "Stopped: " if stopped else "Ended by an error: " if failed else "Done: "
-        left_out = f", {len(skipped)} left out" if skipped else ""
-        self._status.setText(f"{ending}{photos(written)} written{left_out}.")
-        self.report.setPlainText("\n".join(f"{Path(item.path).name}: {item.reason}" for item in skipped))
+        missing = f", {len(skipped)} left out" if skipped else ""
+        self._status.setText(f"{ending}{photos(written)} written{missing}.")
+        self.report.setPlainText("\n".join(left_out(Path(item.path), item.reason) for item in skipped))
         self.report.setVisible(bool(skipped))
         self.open_button.setVisible(written > 0)
         self._check()

@@ -13,8 +13,8 @@ from PySide6.QtWidgets import QFileDialog, QFrame, QLabel, QWidget
 from ddm_gui.gui.dialogs import ListDialog
 from ddm_gui.gui.parts import button, horizontal, label, vertical
 from ddm_gui.gui.sources import Found, Role, assigned
-from ddm_gui.gui.theme import set_icon
-from ddm_gui.gui.words import photos
+from ddm_gui.gui.theme import set_icon, sign
+from ddm_gui.gui.words import left_out, photos
 
 SHOWN = 5  # thumbnails in a zone
 THUMB_HEIGHT = 38
@@ -113,6 +113,11 @@ class DropZone(QFrame):
         )
         self._thumbs[self._found.photos.index(path)].setPixmap(scaled)
 
+    def show_no_thumbnail(self, path: Path) -> None:
+        """One of the photos cannot be opened after all."""
+        if path in self._found.photos[:SHOWN]:
+            self._thumbs[self._found.photos.index(path)].setPixmap(sign("warning").pixmap(24, 24))
+
     @property
     def filled(self) -> bool:
         """Whether something was chosen."""
@@ -151,7 +156,7 @@ class DropZone(QFrame):
         self.dropped.emit(self._role, [Path(folder)])
 
     def _show_problems(self) -> None:
-        lines = [f"{problem.path.name}: {problem.reason}" for problem in self._found.problems]
+        lines = [left_out(problem.path, problem.reason) for problem in self._found.problems]
         ListDialog("Photos left out", "These files are left out; the others are used.", lines, self.window()).open()
 
     def _mark(self, name: str, value: bool) -> None:
@@ -198,6 +203,11 @@ class Folders(QWidget):
         """A small picture, for whichever zone shows that photo."""
         for zone in self.zones.values():
             zone.show_thumbnail(path, image)
+
+    def show_no_thumbnail(self, path: Path) -> None:
+        """A photo that cannot be opened, for whichever zone shows it."""
+        for zone in self.zones.values():
+            zone.show_no_thumbnail(path)
 
     def _dropped(self, role: Role, paths: list[Path]) -> None:
         self.chosen.emit(assigned(paths, role))

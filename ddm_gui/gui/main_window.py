@@ -52,7 +52,7 @@ from ddm_gui.gui.state import Phase, Situation, Task, shown
 from ddm_gui.gui.theme import app_icon, renew_icons, style_sheet, use_scheme
 from ddm_gui.gui.training_plots import TrainingPlots
 from ddm_gui.gui.welcome import Welcome
-from ddm_gui.gui.words import duration
+from ddm_gui.gui.words import duration, left_out
 from ddm_gui.gui.worker import Failed, Stopped
 
 MOST_RECENT = 6
@@ -210,6 +210,7 @@ class MainWindow(QMainWindow):
         control.folder_changed.connect(self._show_folder)
         control.devices_found.connect(self.settings_form.show_devices)
         control.thumbnail_ready.connect(self._show_thumbnail)
+        control.thumbnail_failed.connect(self._show_no_thumbnail)
         control.happened.connect(self._show_event)
         control.learning_began.connect(self._show_learning_began)
         control.history_read.connect(self.kernel_view.show_history)
@@ -282,6 +283,11 @@ class MainWindow(QMainWindow):
         self.compare.show_thumbnail(path, image)
 
     @Slot(object)
+    def _show_no_thumbnail(self, path: Path) -> None:
+        self.folders.show_no_thumbnail(path)
+        self.compare.show_no_thumbnail(path)
+
+    @Slot(object)
     def _show_learning_began(self, stage: Stage | None) -> None:
         """What is shown of a stage goes when it begins anew."""
         self.result_view.show_result(None)
@@ -336,7 +342,7 @@ class MainWindow(QMainWindow):
             stopped = isinstance(report.outcome, Stopped)
             self._export.show_end(report.written, report.skipped, stopped=stopped, failed=failed)
         elif report.skipped and not self.controller.situation.closing:
-            lines = [f"{Path(item.path).name}: {item.reason}" for item in report.skipped]
+            lines = [left_out(Path(item.path), item.reason) for item in report.skipped]
             ListDialog("Photos left out", "These photos were left out of the run.", lines, self).open()
         if failed and self._saving is not None:
             self._saving.done(0)

@@ -138,6 +138,11 @@ def icon(name: str, *, on_accent: bool = False) -> QIcon:
     return result
 
 
+def sign(name: str) -> QIcon:
+    """The icon in its middle grey, which can be seen on light and dark and is not renewed."""
+    return QIcon(_drawn(name, ICON_COLOUR))
+
+
 def set_icon(button: QAbstractButton, name: str) -> None:
     """Gives a button an icon that `renew_icons` finds again."""
     button.setProperty(_ICON, name)

@@ -1,8 +1,9 @@
-"""Numbers as a person says them."""
+"""Numbers and reasons as a person says them."""
 
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 
 def duration(seconds: float) -> str:
@@ -20,3 +21,8 @@ def duration(seconds: float) -> str:
 def photos(count: int) -> str:
     """'1 photo', '24 photos'."""
     return "1 photo" if count == 1 else f"{count:,} photos"
+
+
+def left_out(path: Path, reason: str) -> str:
+    """'b.png: It is damaged.': a line of a list; the reason need not name the file and its folder again."""
+    return f"{path.name}: {reason.removeprefix(f'{path} cannot be read. ')}"

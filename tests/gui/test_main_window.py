@@ -399,3 +399,39 @@ def test_the_right_column_keeps_its_shares_whatever_it_shows(
     assert heights() == before
     window.plots.show_kernels(KernelProgress(64, 1000, 0.02, 0.001, 0.01, 5.0))
     assert heights() == before
+
+
+def test_a_photo_that_is_cut_short_is_marked_and_offers_no_zoom(
+    window: MainWindow, qtbot: QtBot, clean_folder: Path, degraded_folder: Path
+) -> None:
+    whole = degraded_folder / "photo1.png"
+    broken = degraded_folder / "broken.png"  # the first in the list
+    broken.write_bytes(whole.read_bytes()[:-900])
+    with_photos(window, qtbot, clean_folder, degraded_folder)
+    compare = window.compare
+    qtbot.waitUntil(lambda: "damaged" in compare.canvas._words, timeout=10_000)
+    assert compare.canvas._words.startswith("broken.png: It is damaged")
+    assert str(degraded_folder) not in compare.canvas._words
+    assert not compare.fit_button.isEnabled()
+    assert not compare.one_button.isEnabled()
+    assert not compare._zoom.isVisible()
+    thumb = window.folders.zones[Role.DEGRADED]._thumbs[0]
+    qtbot.waitUntil(lambda: not thumb.pixmap().isNull(), timeout=10_000)
+    compare.filmstrip.setCurrentRow(2)
+    qtbot.waitUntil(compare.fit_button.isEnabled, timeout=10_000)
+    assert compare._zoom.isVisible()
+    assert compare.canvas._before is not None
+
+
+def test_a_reason_names_its_file_once(
+    window: MainWindow, qtbot: QtBot, clean_folder: Path, degraded_folder: Path
+) -> None:
+    (clean_folder / "none.png").write_bytes(b"this is no photo")
+    with_photos(window, qtbot, clean_folder, degraded_folder)
+    window.folders.zones[Role.CLEAN].problems_button.click()
+    dialog = window.findChild(ListDialog)
+    assert dialog is not None
+    line = dialog.findChild(QPlainTextEdit).toPlainText()
+    assert line.startswith("none.png: It is damaged")
+    assert line.count("none.png") == 1
+    dialog.close()
