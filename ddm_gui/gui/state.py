@@ -174,6 +174,8 @@ def _card(now: Situation, stage: Stage, kept: StageState) -> CardState:
     learning = now.phase is not Phase.IDLE and now.task in (Task.LEARN, Task.DEMO)
     if stage is Stage.KERNELS and ((learning and now.active in (None, Stage.FLOW)) or now.waiting is Stage.FLOW):
         return CardState.WAITING
+    if stage is Stage.FLOW and learning and now.active is None and kept is not StageState.DONE:
+        return CardState.WAITING
     if now.failed is stage:
         return CardState.FAILED
     return _CARDS[kept]

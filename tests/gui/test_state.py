@@ -109,6 +109,12 @@ def test_learning_locks_sources_and_settings() -> None:
     assert not any((now.can_edit, now.can_start, now.can_export, now.can_demo))
 
 
+def test_a_run_that_gets_ready_has_no_card_that_says_not_started() -> None:
+    ready = replace(LEARNING, active=None)
+    assert (shown(ready).flow, shown(ready).kernels) == (CardState.WAITING, CardState.WAITING)
+    assert shown(replace(ready, flow=StageState.DONE)).flow is CardState.DONE
+
+
 def test_a_pause_offers_to_go_on_and_to_stop() -> None:
     now = shown(replace(LEARNING, phase=Phase.PAUSED))
     assert (now.flow, now.start_text) == (CardState.PAUSED, "Continue")
