@@ -43,9 +43,9 @@ class _Dialog(QDialog):
         row.addStretch()
         for each in buttons:
             row.addWidget(each)
-        buttons[-1].setFocus()
         self._layout.addSpacing(6)
         self._layout.addLayout(row)
+        buttons[-1].setFocus()  # once it belongs to the dialog
 
 
 class TroubleDialog(_Dialog):
@@ -107,13 +107,17 @@ class CloseDialog(_Dialog):
 
     stop_wanted = Signal()
 
-    def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__("A run is going on", parent)
-        self._layout.addWidget(plain("A run is going on.", "what"))
-        self._layout.addWidget(
-            plain("It can be stopped here: what is learned so far is saved, and the run goes on from there next time.")
-        )
-        keep = QPushButton("Keep running")
+    def __init__(self, parent: QWidget | None = None, *, paused: bool = False, saving_photos: bool = False) -> None:
+        """`saving_photos`: the run is an export, which learns nothing."""
+        title = "A run is paused" if paused else "Photos are being saved" if saving_photos else "A run is going on"
+        super().__init__(title, parent)
+        self._layout.addWidget(plain(f"{title}.", "what"))
+        if saving_photos:
+            words = "It can be stopped here: the photos that are written stay, the others are left out."
+        else:
+            words = "It can be stopped here: what is learned so far is saved, and the run goes on from there next time."
+        self._layout.addWidget(plain(words))
+        keep = QPushButton("Keep it paused" if paused else "Keep running")
         keep.clicked.connect(self.reject)
         self.stop_button = button("Stop and keep, then close", "primary", default=True)
         self.stop_button.clicked.connect(self._stop)

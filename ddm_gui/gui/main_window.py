@@ -475,7 +475,9 @@ class MainWindow(QMainWindow):
         if self.controller.situation.phase is Phase.IDLE:
             self.controller.close_soon()
         elif self._close_dialog is None and self._saving is None:
-            self._close_dialog = CloseDialog(self)
+            now = self.controller.situation
+            paused, saving = now.phase is Phase.PAUSED, now.task is Task.EXPORT
+            self._close_dialog = CloseDialog(self, paused=paused, saving_photos=saving)
             self._close_dialog.stop_wanted.connect(self.stop_and_close)
             self._close_dialog.finished.connect(self._close_answered)
             self._close_dialog.open()

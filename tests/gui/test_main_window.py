@@ -21,6 +21,7 @@ from PySide6.QtWidgets import (
     QLabel,
     QLineEdit,
     QPlainTextEdit,
+    QPushButton,
     QScrollBar,
     QWidget,
 )
@@ -435,3 +436,39 @@ def test_a_reason_names_its_file_once(
     assert line.startswith("none.png: It is damaged")
     assert line.count("none.png") == 1
     dialog.close()
+
+
+@pytest.mark.parametrize(
+    ("paused", "saving", "said", "keep"),
+    [
+        (False, False, "A run is going on.", "Keep running"),
+        (True, False, "A run is paused.", "Keep it paused"),
+        (False, True, "Photos are being saved.", "Keep running"),
+    ],
+)
+def test_the_question_at_the_close_says_what_is_so(
+    window: MainWindow, paused: bool, saving: bool, said: str, keep: str
+) -> None:
+    dialog = CloseDialog(window, paused=paused, saving_photos=saving)
+    dialog.open()
+    assert said in texts(dialog)
+    assert [button.text() for button in dialog.findChildren(QPushButton)] == [keep, "Stop and keep, then close"]
+    assert ("learned" in texts(dialog)) is not saving
+    assert dialog.focusWidget() is dialog.stop_button
+    dialog.close()
+
+
+def test_closing_during_a_pause_says_that_the_run_is_paused(
+    window: MainWindow, qtbot: QtBot, clean_folder: Path, degraded_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(controller_module, "Learn", lambda *_: Step2())
+    with_photos(window, qtbot, clean_folder, degraded_folder)
+    window.run_bar.start_button.click()
+    qtbot.waitUntil(lambda: window.controller.situation.has_kernel, timeout=10_000)
+    window.run_bar.pause_button.click()
+    qtbot.waitUntil(lambda: window.controller.situation.phase is Phase.PAUSED, timeout=10_000)
+    window.close()
+    dialog = window.findChild(CloseDialog)
+    assert "A run is paused." in texts(dialog)
+    with qtbot.waitSignal(window.closed, timeout=10_000):
+        dialog.stop_button.click()
