@@ -59,6 +59,7 @@ class ExportDialog(QDialog):
         self.quality_box.setValue(QUALITY)
         self.quality_box.setAccessibleName("JPEG quality")
         self.quality_box.lineEdit().setAccessibleName("JPEG quality")
+        self.quality_box.lineEdit().setTextMargins(4, 0, 0, 0)
         self._warning = plain("", "warning")
         self.bar = QProgressBar()
         self.bar.setTextVisible(False)

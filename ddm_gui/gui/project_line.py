@@ -31,6 +31,7 @@ class ProjectLine(QWidget):
         head.addStretch()
         head.addWidget(self.change_button)
         layout = vertical(0, self)
+        layout.setContentsMargins(0, 0, 6, 0)  # as the column above it
         layout.addLayout(head)
         layout.addWidget(self._path)
         self.show_folder(None)
@@ -48,7 +49,7 @@ class ProjectLine(QWidget):
 
     def _elide(self) -> None:
         text = str(self._folder) if self._folder is not None else "A folder is made when there are photos."
-        width = max(self.width() - 4, 80)
+        width = max(self.width() - 10, 80)
         self._path.setText(self.fontMetrics().elidedText(text, Qt.TextElideMode.ElideMiddle, width))
 
     def _choose(self) -> None:
