@@ -201,6 +201,8 @@ class Compare(QFrame):
         self.canvas.show_pictures(self._before, None)
 
     def _picked(self, path: Path | None) -> None:
+        if path is not None and path == self._path and self._before is not None:
+            return  # a list that was made anew begins with the photo in view
         self._path = path
         self._name.setText(path.name if path is not None else "Before and after")
         self._note.setText("Reading…" if path is not None else "")

@@ -67,10 +67,13 @@ class Previews(QObject):
 
     def show(self, path: Path | None, psf: PsfGrid | None) -> None:
         """What is to be seen: a photo (None: none), and the kernel to restore it with (None: it is not known yet)."""
-        if path != self._path:
+        changed = path != self._path
+        self._path, self._psf = path, psf
+        if changed:
             self._restored_with = None
             self._resting.stop()
-        self._path, self._psf = path, psf
+            if self._read is not None and self._read.path == path:  # whoever shows it has forgotten it meanwhile
+                self.before_ready.emit(path, self._read.picture)
         self._go_on()
 
     def spare(self, sparing: bool) -> None:

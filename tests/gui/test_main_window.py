@@ -472,3 +472,16 @@ def test_closing_during_a_pause_says_that_the_run_is_paused(
     assert "A run is paused." in texts(dialog)
     with qtbot.waitSignal(window.closed, timeout=10_000):
         dialog.stop_button.click()
+
+
+def test_the_photo_in_view_is_shown_again_after_a_new_project(
+    window: MainWindow, qtbot: QtBot, clean_folder: Path, degraded_folder: Path
+) -> None:
+    compare = window.compare
+    for again in (window.controller.new_project, lambda: None):
+        with_photos(window, qtbot, clean_folder, degraded_folder)
+        qtbot.waitUntil(lambda: compare.canvas._before is not None and compare._note.text() == "", timeout=10_000)
+        assert compare.fit_button.isEnabled()
+        again()
+    with_photos(window, qtbot, clean_folder, degraded_folder)  # the same folders, dropped on what is there
+    qtbot.waitUntil(lambda: compare.canvas._before is not None and compare._note.text() == "", timeout=10_000)
