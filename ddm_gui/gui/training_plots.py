@@ -164,14 +164,14 @@ class TrainingPlots(QWidget):
         self.loss = CurvePanel(
             "Step 1",
             "loss",
-            "The flow-matching loss appears here.",
+            "The flow-matching loss appears here while step 1 runs.",
             "How well the network knows the degraded photos: the flow-matching loss per value. It should fall, "
             "then level off.",
         )
         self.ikl = CurvePanel(
             "Step 2",
             "IKL, nats per value",
-            "The distance between simulated and real photos appears here.",
+            "The distance between simulated and real photos appears here while step 2 runs.",
             "How far simulated photos still are from the real ones: the integrated KL divergence. "
             "Below the dashed line it cannot be told from zero.",
         )
