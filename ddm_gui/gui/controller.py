@@ -32,6 +32,7 @@ from ddm_gui.gui.state import Phase, Situation, Task
 from ddm_gui.gui.worker import Completed, Failed, Outcome, Run, Worker
 
 THUMBNAIL = 160  # pixels, the longer side
+DEMO_PROJECT, TRUTH = "project", "truth.safetensors"  # in the folder of a demo
 
 
 @dataclass(frozen=True)
@@ -186,6 +187,7 @@ class Controller(QObject):
         self._look_through(Role.CLEAN, project.clean)
         self._look_through(Role.DEGRADED, project.degraded)
         self._look_at_stages()
+        self._load_truth(project)
         self._load_kernel(project)
 
     # The run
@@ -363,6 +365,16 @@ class Controller(QObject):
         self._set(has_kernel=self._psf is not None)
         self._preview()
 
+    def _load_truth(self, project: Project) -> None:
+        """The true kernel, where the project is that of a demo."""
+        demo = project.root.parent
+        truth = demo / TRUTH
+        if project.root == demo / DEMO_PROJECT and project.degraded == (demo / "degraded",) and truth.is_file():
+            try:
+                self.truth_known.emit(PsfGrid.load(truth))
+            except UserError as error:
+                self._tell(error)
+
     def _learn(self, *, only: Stage | None, again: bool) -> None:
         project = self._project()
         if project is None or self._worker is not None:
@@ -483,11 +495,11 @@ class Controller(QObject):
         """Once the demo has made its photos, they are shown as if they had been dropped."""
         if self._demo is None or self._found[Role.DEGRADED].sources:
             return
-        self._root = self._demo / "project"
+        self._root = self._demo / DEMO_PROJECT
         self.folder_changed.emit(self._root)
         self._look_through(Role.CLEAN, (self._demo / "clean",))
         self._look_through(Role.DEGRADED, (self._demo / "degraded",))
-        self.truth_known.emit(PsfGrid.load(self._demo / "truth.safetensors"))
+        self.truth_known.emit(PsfGrid.load(self._demo / TRUTH))
 
     def _preview(self) -> None:
         self.previews.show(self._in_view, self._looked_at or self._psf)

@@ -25,7 +25,7 @@ from ddm_gui.gui.sources import Role
 from ddm_gui.gui.state import Phase, Task
 from ddm_gui.gui.worker import Completed, Failed, Stopped
 
-from .conftest import SmallRun, Step2, a_kernel, slowly
+from .conftest import SmallRun, Step2, a_kernel, save_photos, slowly
 
 
 class Witness(QObject):
@@ -434,3 +434,18 @@ def test_an_opened_project_offers_the_kernel_of_its_step_two(
     assert controller.situation.has_kernel
     assert controller.psf is not None
     assert controller.psf.size == size
+
+
+@pytest.mark.parametrize("demo", [True, False])
+def test_an_opened_demo_knows_the_true_kernel_and_no_other_project_does(
+    controller: Controller, qtbot: QtBot, clean_folder: Path, tmp_path: Path, demo: bool
+) -> None:
+    folder = tmp_path / "Demo"
+    save_photos(folder / "degraded", 2)
+    PsfGrid(a_kernel(size=11), 0.01).save(folder / "truth.safetensors")
+    degraded = folder / "degraded" if demo else save_photos(tmp_path / "mine", 2)
+    Project(folder / "project", (clean_folder,), (degraded,), Settings()).save()
+    told: list[object] = []
+    controller.truth_known.connect(told.append)
+    controller.open_project(folder / "project")
+    assert [psf.size for psf in told if isinstance(psf, PsfGrid)] == ([11] if demo else [])
