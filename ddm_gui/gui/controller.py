@@ -28,7 +28,7 @@ from ddm_gui.gui.previews import Previews
 from ddm_gui.gui.reads import Reads
 from ddm_gui.gui.runs import Demo, Export, Learn
 from ddm_gui.gui.sources import Found, Role, look_through
-from ddm_gui.gui.state import Phase, Situation, Task
+from ddm_gui.gui.state import Phase, Situation, Task, failed_stage
 from ddm_gui.gui.worker import Completed, Failed, Outcome, Run, Worker
 
 THUMBNAIL = 160  # pixels, the longer side
@@ -394,6 +394,8 @@ class Controller(QObject):
         else:
             self.learning_began.emit(None)
         self._looked_at = None
+        if again:
+            self._set(kernels=StageState.ABSENT)
         self._run(Task.LEARN, Learn(project, only, again))
 
     def _set_aside(self) -> None:
@@ -437,7 +439,7 @@ class Controller(QObject):
             case events.StageDone(stage=Stage.FLOW):
                 self._set(flow=StageState.DONE)
             case events.StageDone(stage=Stage.KERNELS):
-                self._set(kernels=StageState.DONE)
+                self._set(kernels=StageState.DONE, active=None)
             case events.KernelSnapshot(kernels=kernels, noise_sigma=sigma):
                 self._psf = PsfGrid(kernels, sigma)
                 self._set(has_kernel=True)
@@ -458,7 +460,7 @@ class Controller(QObject):
             worker.wait()
             worker.deleteLater()
         task = self._situation.task or Task.LEARN
-        failed = (self._situation.active or Stage.FLOW) if isinstance(outcome, Failed) else None
+        failed = failed_stage(self._situation) if isinstance(outcome, Failed) else None
         if isinstance(outcome, Completed) and isinstance(outcome.result, PsfGrid):
             self._psf = outcome.result
         self._set(phase=Phase.IDLE, active=None, task=None, has_kernel=self._psf is not None)

@@ -135,6 +135,15 @@ def after(phase: Phase, action: Action) -> Phase:
     return EDGES[phase, action]
 
 
+def failed_stage(now: Situation) -> Stage | None:
+    """Which stage a run that fails in this situation has not done; None where it failed after both."""
+    if now.active is not None:
+        return now.active
+    if now.flow is not StageState.DONE:
+        return Stage.FLOW
+    return Stage.KERNELS if now.kernels is not StageState.DONE else None
+
+
 def shown(now: Situation) -> Shown:
     """What the window shows in a situation."""
     idle = now.phase is Phase.IDLE and not now.closing
@@ -172,9 +181,9 @@ def _card(now: Situation, stage: Stage, kept: StageState) -> CardState:
     if now.waiting is stage:
         return CardState.PAUSED
     learning = now.phase is not Phase.IDLE and now.task in (Task.LEARN, Task.DEMO)
-    if stage is Stage.KERNELS and ((learning and now.active in (None, Stage.FLOW)) or now.waiting is Stage.FLOW):
+    if stage is Stage.KERNELS and ((learning and now.active is Stage.FLOW) or now.waiting is Stage.FLOW):
         return CardState.WAITING
-    if stage is Stage.FLOW and learning and now.active is None and kept is not StageState.DONE:
+    if learning and now.active is None and kept is not StageState.DONE:
         return CardState.WAITING
     if now.failed is stage:
         return CardState.FAILED
@@ -194,6 +203,8 @@ def _hint(now: Situation, has_sources: bool, finished: bool) -> str:
         return "Saving what is learned so far…"
     if now.task is Task.EXPORT:
         return "Saving restored photos…"
+    if now.active is None and now.kernels is StageState.DONE:
+        return "The blur is found. Finishing…"
     if now.active is None:
         return "Getting ready…"
     if now.has_kernel and now.active is Stage.KERNELS:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from ddm_gui.engine.events import Stage
 from ddm_gui.engine.project import StageState
-from ddm_gui.gui.state import EDGES, Action, CardState, Phase, Situation, Task, after, shown
+from ddm_gui.gui.state import EDGES, Action, CardState, Phase, Situation, Task, after, failed_stage, shown
 
 READY = Situation(clean=3, degraded=2, device_known=True)
 LEARNING = replace(READY, phase=Phase.RUNNING, task=Task.LEARN, active=Stage.FLOW)
@@ -113,6 +114,25 @@ def test_a_run_that_gets_ready_has_no_card_that_says_not_started() -> None:
     ready = replace(LEARNING, active=None)
     assert (shown(ready).flow, shown(ready).kernels) == (CardState.WAITING, CardState.WAITING)
     assert shown(replace(ready, flow=StageState.DONE)).flow is CardState.DONE
+
+
+def test_after_step_two_a_demo_that_restores_photos_shows_both_steps_done() -> None:
+    now = replace(LEARNING, task=Task.DEMO, active=None, flow=StageState.DONE, kernels=StageState.DONE, has_kernel=True)
+    assert (shown(now).flow, shown(now).kernels) == (CardState.DONE, CardState.DONE)
+    assert "Finishing" in shown(now).hint
+
+
+@pytest.mark.parametrize(
+    ("changes", "stage"),
+    [
+        ({"active": Stage.KERNELS}, Stage.KERNELS),
+        ({}, Stage.FLOW),
+        ({"flow": StageState.DONE}, Stage.KERNELS),
+        ({"flow": StageState.DONE, "kernels": StageState.DONE}, None),
+    ],
+)
+def test_a_failure_is_that_of_the_stage_that_is_not_done(changes: dict[str, Any], stage: Stage | None) -> None:
+    assert failed_stage(replace(LEARNING, **({"active": None} | changes))) is stage
 
 
 def test_a_pause_offers_to_go_on_and_to_stop() -> None:
