@@ -1,14 +1,16 @@
 """Drives a real window as a person would, in a process of its own; exit code 0 where all went well.
 
-    python drive_window.py end|close CLEAN DEGRADED OUTPUT
+    python drive_window.py end|close|drag CLEAN DEGRADED OUTPUT
 
 `end` drops two folders, presses Start, waits, looks at a restored photo, exports, closes; `close` closes during step 1.
+`drag` says where the two zones are on the screen, waits for somebody to drag a folder onto each, and says what arrived.
 """
 
 from __future__ import annotations
 
 import asyncio
 import faulthandler
+import json
 import sys
 import time
 from collections.abc import Callable
@@ -109,7 +111,22 @@ async def drive_to_a_close(clean: Path, degraded: Path, output: Path) -> None:
     assert window.findChild(SavingDialog) is not None
 
 
-DRIVES = {"end": drive_to_the_end, "close": drive_to_a_close}
+async def wait_for_drags(clean: Path, degraded: Path, output: Path) -> None:
+    """Prints the middle of each zone as JSON, then the source and the number of photos of each set."""
+    await until("the window", lambda: any(isinstance(w, MainWindow) for w in QApplication.topLevelWidgets()))
+    window = next(w for w in QApplication.topLevelWidgets() if isinstance(w, MainWindow))
+    window.setGeometry(0, 0, 1000, 700)
+    await asyncio.sleep(0.5)
+    middles = [zone.mapToGlobal(zone.rect().center()) for zone in window.folders.zones.values()]
+    print(json.dumps([[point.x(), point.y()] for point in middles]), flush=True)
+    control = window.controller
+    await until("two folders", lambda: all(control.found(role).photos for role in Role))
+    sets = {role.value: control.found(role) for role in Role}
+    print(json.dumps({name: [str(found.sources[0]), len(found.photos)] for name, found in sets.items()}), flush=True)
+    window.close()
+
+
+DRIVES = {"end": drive_to_the_end, "close": drive_to_a_close, "drag": wait_for_drags}
 
 
 async def main(name: str, clean: Path, degraded: Path, output: Path) -> int:
