@@ -140,7 +140,9 @@ class KernelView(QFrame):
         self.slider.valueChanged.connect(self._tell_moment)
         self._moment = label("", "muted")
         head = horizontal(6)
-        head.addWidget(label("Blur kernel", "heading"))
+        title = label("Blur kernel", "heading")
+        title.setBuddy(self.channel_box)  # on Linux a combo box is read by its label
+        head.addWidget(title)
         head.addStretch()
         head.addWidget(self.channel_box)
         head.addWidget(self.log_button)

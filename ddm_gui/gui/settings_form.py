@@ -60,7 +60,9 @@ class SettingsForm(QWidget):
         basic, self._more = QWidget(), QWidget()
         self._more.setVisible(False)
         forms = {False: _form(basic), True: _form(self._more)}
-        _add_row(forms[False], label("Preset"), self.preset_box)
+        preset_words = label("Preset")
+        preset_words.setBuddy(self.preset_box)
+        _add_row(forms[False], preset_words, self.preset_box)
         for item in fields(Settings):
             meta = item.metadata
             if item.name in NOT_YET:
