@@ -118,6 +118,17 @@ class Canvas(QWidget):
             painter.setPen(QColor(chosen.muted))
             room = self.rect().adjusted(MARGIN, MARGIN, -MARGIN, -MARGIN)
             painter.drawText(room, Qt.AlignmentFlag.AlignCenter | Qt.TextFlag.TextWordWrap, self._words)
+        else:
+            self._draw_photos(painter)
+        if self.hasFocus():
+            painter.setRenderHint(QPainter.RenderHint.Antialiasing, False)
+            painter.setBrush(Qt.BrushStyle.NoBrush)
+            painter.setPen(QColor(chosen.accent))
+            painter.drawRect(self.rect().adjusted(0, 0, -1, -1))
+
+    def _draw_photos(self, painter: QPainter) -> None:
+        """The photo as it is, or both sides of the line."""
+        if self._before is None:
             return
         line = round(self._split * self.width())
         if self._after is None:

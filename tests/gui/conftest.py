@@ -11,6 +11,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from PySide6.QtCore import QMimeData, QPoint, Qt, QUrl
+from PySide6.QtGui import QDragEnterEvent, QDropEvent
+from PySide6.QtWidgets import QApplication, QWidget
+from pytestqt.qtbot import QtBot
 
 from ddm_gui.engine.errors import UserError
 from ddm_gui.engine.events import (
@@ -26,6 +30,10 @@ from ddm_gui.engine.events import (
     StageStarted,
 )
 from ddm_gui.engine.psf import PsfGrid
+from ddm_gui.gui.devices import Choice
+from ddm_gui.gui.main_window import MainWindow
+from ddm_gui.gui.sources import Role
+from ddm_gui.gui.state import Phase
 
 if sys.platform.startswith("linux") and not os.environ.get("DISPLAY") and not os.environ.get("WAYLAND_DISPLAY"):
     os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
@@ -128,3 +136,43 @@ class Step2(SmallRun):
             if self.fails:
                 raise UserError("The disk is full.")
             slowly()
+
+
+CPU = (Choice("cpu", "Processor (CPU)", True, ""),)
+
+
+@pytest.fixture
+def window(qtbot: QtBot, monkeypatch: pytest.MonkeyPatch) -> Iterator[MainWindow]:
+    """A window that is shown, with its device found without torch."""
+    made = MainWindow()
+    monkeypatch.setattr(made.controller, "find_devices", lambda: None)
+    made._after_paint.timeout.disconnect()
+    made.show()
+    qtbot.waitExposed(made)
+    made.controller._devices_arrived(CPU)
+    yield made
+    if made.isVisible():
+        made.controller.stop()
+        qtbot.waitUntil(lambda: made.controller.situation.phase is Phase.IDLE, timeout=10_000)
+        with qtbot.waitSignal(made.closed, timeout=10_000):
+            made.close()
+    made.deleteLater()
+
+
+def drop(target: QWidget, *paths: Path) -> bool:
+    """A drag over a widget, let go where it is taken; False where it is not."""
+    data = QMimeData()
+    data.setUrls([QUrl.fromLocalFile(str(path)) for path in paths])
+    action, button, keys = Qt.DropAction.CopyAction, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
+    enter = QDragEnterEvent(QPoint(5, 5), action, data, button, keys)
+    enter.ignore()
+    QApplication.sendEvent(target, enter)
+    if enter.isAccepted():
+        QApplication.sendEvent(target, QDropEvent(QPoint(5, 5), action, data, button, keys))
+    return enter.isAccepted()
+
+
+def with_photos(window: MainWindow, qtbot: QtBot, clean: Path, degraded: Path) -> None:
+    assert drop(window.folders.zones[Role.CLEAN], clean)
+    assert drop(window.folders.zones[Role.DEGRADED], degraded)
+    qtbot.waitUntil(window.run_bar.start_button.isEnabled, timeout=10_000)

@@ -9,20 +9,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from PySide6.QtCore import QMimeData, QPoint, Qt, QUrl
-from PySide6.QtGui import QDragEnterEvent, QDropEvent
 from PySide6.QtWidgets import (
     QAbstractButton,
-    QAbstractItemView,
-    QAbstractSlider,
-    QAbstractSpinBox,
-    QApplication,
-    QComboBox,
     QLabel,
-    QLineEdit,
     QPlainTextEdit,
     QPushButton,
-    QScrollBar,
     QWidget,
 )
 from pytestqt.qtbot import QtBot
@@ -32,61 +23,12 @@ from ddm_gui.engine.errors import UserError
 from ddm_gui.engine.events import Event, FlowProgress, KernelProgress, Note, PhotoSkipped, Stage
 from ddm_gui.engine.project import NAME
 from ddm_gui.gui import controller as controller_module
-from ddm_gui.gui.devices import Choice
-from ddm_gui.gui.dialogs import AboutDialog, CloseDialog, ListDialog, SavingDialog, TroubleDialog
+from ddm_gui.gui.dialogs import CloseDialog, ListDialog, SavingDialog, TroubleDialog
 from ddm_gui.gui.main_window import MainWindow
 from ddm_gui.gui.sources import Role
 from ddm_gui.gui.state import Phase
 
-from .conftest import SmallRun, Step2, a_kernel, slowly
-
-CONTROLS = (
-    QAbstractButton,
-    QAbstractItemView,
-    QAbstractSlider,
-    QAbstractSpinBox,
-    QComboBox,
-    QLineEdit,
-    QPlainTextEdit,
-)
-CPU = (Choice("cpu", "Processor (CPU)", True, ""),)
-
-
-@pytest.fixture
-def window(qtbot: QtBot, monkeypatch: pytest.MonkeyPatch) -> Iterator[MainWindow]:
-    """A window that is shown, with its device found without torch."""
-    made = MainWindow()
-    monkeypatch.setattr(made.controller, "find_devices", lambda: None)
-    made._after_paint.timeout.disconnect()
-    made.show()
-    qtbot.waitExposed(made)
-    made.controller._devices_arrived(CPU)
-    yield made
-    if made.isVisible():
-        made.controller.stop()
-        qtbot.waitUntil(lambda: made.controller.situation.phase is Phase.IDLE, timeout=10_000)
-        with qtbot.waitSignal(made.closed, timeout=10_000):
-            made.close()
-    made.deleteLater()
-
-
-def drop(target: QWidget, *paths: Path) -> bool:
-    """A drag over a widget, let go where it is taken; False where it is not."""
-    data = QMimeData()
-    data.setUrls([QUrl.fromLocalFile(str(path)) for path in paths])
-    action, button, keys = Qt.DropAction.CopyAction, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
-    enter = QDragEnterEvent(QPoint(5, 5), action, data, button, keys)
-    enter.ignore()
-    QApplication.sendEvent(target, enter)
-    if enter.isAccepted():
-        QApplication.sendEvent(target, QDropEvent(QPoint(5, 5), action, data, button, keys))
-    return enter.isAccepted()
-
-
-def with_photos(window: MainWindow, qtbot: QtBot, clean: Path, degraded: Path) -> None:
-    assert drop(window.folders.zones[Role.CLEAN], clean)
-    assert drop(window.folders.zones[Role.DEGRADED], degraded)
-    qtbot.waitUntil(window.run_bar.start_button.isEnabled, timeout=10_000)
+from .conftest import SmallRun, Step2, a_kernel, drop, slowly, with_photos
 
 
 def texts(widget: QWidget) -> str:
@@ -330,44 +272,6 @@ def test_keep_running_keeps_running(
     qtbot.waitUntil(lambda: run.position > before, timeout=10_000)
     assert window.isVisible()
     assert run.saves == []
-
-
-def unnamed(top: QWidget) -> list[str]:
-    """Controls that a screen reader would call nothing."""
-    found = []
-    for control in top.findChildren(QWidget):
-        if not isinstance(control, CONTROLS) or isinstance(control, QScrollBar):
-            continue
-        text = control.text() if isinstance(control, QAbstractButton) else ""
-        if not (control.accessibleName() or text) and not _inside_combo(control):
-            found.append(f"{type(control).__name__} {control.objectName()}")
-    return found
-
-
-def _inside_combo(control: QWidget) -> bool:
-    """The list that a combo box opens bears the combo box's name."""
-    parent = control.parent()
-    while parent is not None:
-        if isinstance(parent, QComboBox):
-            return True
-        parent = parent.parent()
-    return False
-
-
-def test_every_control_has_a_name(window: MainWindow, qtbot: QtBot, clean_folder: Path, degraded_folder: Path) -> None:
-    with_photos(window, qtbot, clean_folder, degraded_folder)
-    window._ask_export()
-    assert window.export_dialog is not None
-    AboutDialog("1", window).open()
-    assert unnamed(window) == []
-    window.export_dialog.close()
-    window.findChild(AboutDialog).close()
-
-
-def test_every_button_can_be_reached_by_the_keyboard(window: MainWindow) -> None:
-    for control in window.findChildren(QAbstractButton):
-        if control.isVisible():
-            assert control.focusPolicy() & Qt.FocusPolicy.TabFocus, control.text()
 
 
 @pytest.mark.parametrize(("width", "height"), [(1366, 700), (1920, 1000)])
