@@ -35,12 +35,15 @@ def locked(folder: Path) -> Iterator[None]:
         raise UserError(f"The folder {folder} cannot be written.", f"{error}.", "Choose another folder.") from error
     try:
         _lock(file, folder)
-        about = json.dumps({"process": os.getpid(), "since": f"{datetime.now():%Y-%m-%d %H:%M}"}).encode()
-        os.ftruncate(file, 0)
-        os.write(file, about)
-        yield
+        try:
+            about = json.dumps({"process": os.getpid(), "since": f"{datetime.now():%Y-%m-%d %H:%M}"}).encode()
+            os.ftruncate(file, 0)
+            os.write(file, about)
+            yield
+        finally:
+            _unlock(file)  # Windows would take its time, and a forked process would hold on to it
     finally:
-        os.close(file)  # gives the lock back
+        os.close(file)
 
 
 def _lock(file: int, folder: Path) -> None:
@@ -68,6 +71,19 @@ def _lock(file: int, folder: Path) -> None:
             f"{error}. Without a lock a second run could overwrite what this one learns.",
             "Choose a folder on another disk.",
         ) from error
+
+
+def _unlock(file: int) -> None:
+    """Gives the lock back."""
+    if sys.platform == "win32":
+        import msvcrt
+
+        os.lseek(file, _BYTE, os.SEEK_SET)
+        msvcrt.locking(file, msvcrt.LK_UNLCK, 1)
+    else:
+        import fcntl
+
+        fcntl.flock(file, fcntl.LOCK_UN)
 
 
 def _holder(file: int) -> str:
