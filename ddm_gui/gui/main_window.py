@@ -34,7 +34,7 @@ from PySide6.QtWidgets import (
 import ddm_gui
 from ddm_gui.engine import events
 from ddm_gui.engine.events import Event, Result, Stage
-from ddm_gui.engine.project import NAME, StageState
+from ddm_gui.engine.project import NAME
 from ddm_gui.gui.compare import Compare
 from ddm_gui.gui.controller import Controller, Report, Trouble
 from ddm_gui.gui.dialogs import AboutDialog, CloseDialog, ListDialog, SavingDialog, TroubleDialog
@@ -48,7 +48,7 @@ from ddm_gui.gui.result_view import ResultView
 from ddm_gui.gui.run_bar import RunBar
 from ddm_gui.gui.settings_form import SettingsForm
 from ddm_gui.gui.sources import Found, Role, assigned
-from ddm_gui.gui.state import Phase, Situation, Task, shown
+from ddm_gui.gui.state import Phase, Situation, Task, kernel_is_finished, shown
 from ddm_gui.gui.theme import app_icon, renew_icons, style_sheet, use_scheme
 from ddm_gui.gui.training_plots import TrainingPlots
 from ddm_gui.gui.welcome import Welcome
@@ -384,8 +384,7 @@ class MainWindow(QMainWindow):
     def _ask_export(self) -> None:
         folder = self.controller.folder
         photos = self.controller.found(Role.DEGRADED).photos
-        situation = self.controller.situation
-        finished = situation.phase is Phase.IDLE and situation.kernels is StageState.DONE
+        finished = kernel_is_finished(self.controller.situation)
         dialog = ExportDialog(photos, (folder or Path.home()) / "restored", self, finished=finished)
         dialog.export_wanted.connect(self._start_export)
         dialog.stop_wanted.connect(self.controller.stop)

@@ -135,6 +135,11 @@ def after(phase: Phase, action: Action) -> Phase:
     return EDGES[phase, action]
 
 
+def kernel_is_finished(now: Situation) -> bool:
+    """Whether the kernel of the moment is that of a whole step 2, be it with other settings than those of now."""
+    return now.phase is Phase.IDLE and now.kernels in (StageState.DONE, StageState.STALE)
+
+
 def failed_stage(now: Situation) -> Stage | None:
     """Which stage a run that fails in this situation has not done; None where it failed after both."""
     if now.active is not None:
@@ -215,8 +220,8 @@ def _hint(now: Situation, has_sources: bool, finished: bool) -> str:
 def _export_tip(now: Situation, *, possible: bool) -> str:
     """What the export button does, or why it waits."""
     if possible:
-        done = now.phase is Phase.IDLE and now.kernels is StageState.DONE
-        return "Restores all degraded photos into a folder" + ("" if done else ", with the kernel learned so far")
+        so_far = "" if kernel_is_finished(now) else ", with the kernel learned so far"
+        return f"Restores all degraded photos into a folder{so_far}"
     if not now.has_kernel:
         return "There is no kernel yet to restore photos with: step 2 finds it"
     if now.phase is Phase.RUNNING and now.task is not Task.EXPORT:
