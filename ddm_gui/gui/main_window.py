@@ -71,7 +71,6 @@ class MainWindow(QMainWindow):
         self.setStyleSheet(style_sheet())
         self.setAcceptDrops(True)
         self.resize(1320, 700)
-        self.setMinimumSize(980, 600)
         self.controller = Controller(self)
         self.folders = Folders()
         self.settings_form = SettingsForm()
@@ -150,7 +149,7 @@ class MainWindow(QMainWindow):
 
     def _right_column(self) -> QWidget:
         column = QWidget()
-        column.setMinimumWidth(280)
+        column.setMinimumWidth(292)
         column.setMaximumWidth(560)
         layout = vertical(10, column)
         for view, smallest in ((self.kernel_view, 230), (self.plots, 250)):

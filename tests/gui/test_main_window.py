@@ -20,7 +20,7 @@ from pytestqt.qtbot import QtBot
 
 import ddm_gui
 from ddm_gui.engine.errors import UserError
-from ddm_gui.engine.events import Event, FlowProgress, KernelProgress, Note, PhotoSkipped, Stage
+from ddm_gui.engine.events import Event, FlowProgress, KernelProgress, Note, PhotoSkipped, Result, Stage
 from ddm_gui.engine.project import NAME
 from ddm_gui.gui import controller as controller_module
 from ddm_gui.gui.dialogs import CloseDialog, ListDialog, SavingDialog, TroubleDialog
@@ -389,3 +389,25 @@ def test_the_photo_in_view_is_shown_again_after_a_new_project(
         again()
     with_photos(window, qtbot, clean_folder, degraded_folder)  # the same folders, dropped on what is there
     qtbot.waitUntil(lambda: compare.canvas._before is not None and compare._note.text() == "", timeout=10_000)
+
+
+def test_made_as_small_as_it_gets_nothing_is_cut_off(
+    window: MainWindow, qtbot: QtBot, clean_folder: Path, degraded_folder: Path
+) -> None:
+    with_photos(window, qtbot, clean_folder, degraded_folder)
+    window.kernel_view.add_snapshot(48_000, a_kernel())
+    window.result_view.show_result(Result(ncc=0.9, psnr_after=21.0, psnr_true_kernel=25.0, seconds=99.0))
+    window.run_bar.start_button.setText("Continue")
+    window.resize(1, 1)
+    qtbot.wait(50)
+    assert window.width() <= 1280
+    assert window.height() <= 680  # a laptop of 1366 x 768, less what a desktop takes
+    for control in (*window.run_bar.findChildren(QAbstractButton), window.kernel_view.channel_box):
+        assert control.width() >= control.minimumSizeHint().width(), control
+    for card in window.run_bar.cards.values():
+        for label in card.findChildren(QLabel):
+            assert label.width() >= label.fontMetrics().horizontalAdvance(label.text()), label.text()
+    plot = window.plots.ikl
+    assert plot.mapTo(window, plot.rect().bottomLeft()).y() < window.height()
+    right = window._right
+    assert right.mapTo(window, right.rect().topRight()).x() < window.width()
