@@ -10,7 +10,7 @@ from PySide6.QtGui import QColor, QPalette, QPixmap
 from PySide6.QtWidgets import QApplication, QWidget
 from pytestqt.qtbot import QtBot
 
-from ddm_gui.engine.events import FlowProgress, KernelProgress
+from ddm_gui.engine.events import FlowProgress, KernelProgress, Stage
 from ddm_gui.gui.dialogs import TroubleDialog
 from ddm_gui.gui.main_window import MainWindow
 from ddm_gui.gui.theme import DARK, LIGHT, Colours, colours, follow_system, use_scheme
@@ -62,6 +62,8 @@ def colour_of(pen: object) -> str:
 def assert_dressed_in(window: MainWindow, chosen: Colours) -> None:
     dark_ground = chosen is DARK
     assert colours() == chosen
+    card = window.run_bar.cards[Stage.FLOW].grab().toImage()  # its ground comes from the style sheet
+    assert card.pixelColor(card.width() - 8, 20).name() == chosen.panel
     for widget in (
         window.folders,
         window.settings_form,
