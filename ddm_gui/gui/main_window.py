@@ -57,6 +57,7 @@ from ddm_gui.gui.worker import Failed, Stopped
 
 MOST_RECENT = 6
 LEFT, RIGHT = 312, 348  # widths of the side columns on a laptop
+SMALLEST = (1268, 640)  # at which nothing is cut off
 
 
 class MainWindow(QMainWindow):
@@ -71,6 +72,7 @@ class MainWindow(QMainWindow):
         self.setStyleSheet(style_sheet())
         self.setAcceptDrops(True)
         self.resize(1320, 700)
+        self.setMinimumSize(*SMALLEST)
         self.controller = Controller(self)
         self.folders = Folders()
         self.settings_form = SettingsForm()
