@@ -95,6 +95,13 @@ class Momentum:
         return mean / (1 - MOMENTUM**updates) / (unbiased.sqrt() + 1e-20)
 
 
+@torch.no_grad()
+def set_kernels(logits: Tensor, kernels: Tensor) -> None:
+    """Sets logits, in place, so that their softmax is `kernels` (C' x k x k, >= 0) but for the faintest pixels."""
+    brightest = kernels.amax(dim=(1, 2), keepdim=True)
+    logits.copy_((kernels / brightest).log().clamp_(min=FAINTEST_LOGIT))
+
+
 def _balanced(gradient: Tensor, kernels: Tensor) -> Tensor:
     """Without the part that would only change the kernels' sum."""
     return gradient - (gradient * kernels).sum(dim=(1, 2), keepdim=True)

@@ -143,10 +143,18 @@ class Settings:
         low=64,
         high=10**9,
     )
+    images_phase: int = setting(
+        28_800,
+        "Patches for the phases",
+        "How many simulated patches step 2 looks at first, to find in which direction the blur is lopsided.",
+        scope=Scope.KERNELS,
+        low=0,
+        high=10**9,
+    )
     images_kernel: int = setting(
-        48_000,
+        19_200,
         "Patches for step 2",
-        "How many simulated patches step 2 compares.",
+        "How many simulated patches step 2 compares by two networks, to settle the kernel.",
         scope=Scope.KERNELS,
         low=64,
         high=10**9,
@@ -248,7 +256,7 @@ PRESETS: dict[str, dict[str, Any]] = {
     # Meant for at most ten minutes on two CPU cores for folders such as Kodak and CBSD68.
     "quick": {},
     # The whole way in a minute or two, for a first look: the kernel's width is right, its shape is rough.
-    "glance": {"images_flow": 32_000, "images_kernel": 25_600},
+    "glance": {"images_flow": 32_000, "images_phase": 12_800, "images_kernel": 9_600},
 }
 
 

@@ -1,0 +1,59 @@
+"""What the folders' power spectra say of |H|, with what sets the photos themselves apart taken out.
+
+A closed form, without a network: second-order statistics hold the whole magnitude of the transfer function and nothing
+of its phase (see `phase`).
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from ddm_gui.engine.spectrum import CAUTION, WINDOW
+
+VISIBLE = 0.1  # share of signal in a degraded photo's power below which a frequency is not looked at
+LOWEST = 1.5 / WINDOW  # cycles per pixel: below, the periodogram's window leaks
+GRAIN_STIFFNESS = 20.0  # of the prior that the photos have as many upright structures as each other
+LARGEST = 1.0  # nats by which one frequency's power may be corrected at once
+
+
+class MagnitudeMatch:
+    """Compares the power spectra of simulated and degraded luminance.
+
+    Two sets of photos differ in contrast, and in how much of them is upright or level (houses more than trees). Both
+    are fitted, as a + b cos 4u with u the angle of the frequency, and only the rest is the kernel's to explain.
+    """
+
+    def __init__(self, degraded: Tensor, clean: Tensor, noise_sigma: float) -> None:
+        """Cross-periodograms N x N x C x C (`spectrum.periodogram`), and the noise of one colour."""
+        channels = degraded.shape[-1]
+        noise = noise_sigma**2 / channels
+        self.clean = clean
+        self.excess = (degraded.real.mean(dim=(2, 3)) - CAUTION * noise).clamp_min(0)
+        self.visible = self.excess / (self.excess + noise).clamp_min(1e-12)
+        frequency = torch.fft.fftfreq(degraded.shape[0], device=degraded.device)
+        angle = torch.atan2(frequency[:, None].expand_as(self.visible), frequency.expand_as(self.visible))
+        radius = torch.hypot(frequency[:, None], frequency)
+        self.weight = self.visible.square() * ((self.visible > VISIBLE) & (radius > LOWEST))
+        self.basis = torch.stack([torch.ones_like(angle), torch.cos(4 * angle)], dim=-1)
+        prior = torch.diag(torch.tensor([1e-4, GRAIN_STIFFNESS], device=degraded.device))
+        weighted = self.basis * self.weight[..., None]
+        self.normal = torch.einsum("hwi,hwj->ij", weighted, self.basis) + prior
+
+    def correction(self, kernels: Tensor) -> tuple[Tensor, float]:
+        """For kernels C x k x k with their gain: nats by which the power of each frequency must rise, N x N, nearer 0
+        where noise hides it; and nats by which the gain must rise."""
+        size = self.clean.shape[0]
+        transfer = torch.fft.fft2(kernels, s=(size, size))
+        power = torch.einsum("chw,hwcd,dhw->hw", transfer, self.clean, transfer.conj()).real / kernels.shape[0] ** 2
+        ratio = (self.excess / _windowed(power).clamp_min(1e-12)).clamp(1e-3, 1e3).log()
+        fitted = torch.linalg.solve(self.normal, torch.einsum("hwi,hw->i", self.basis, self.weight * ratio))
+        rest = ((ratio - self.basis @ fitted) * self.weight).clamp(-LARGEST, LARGEST)
+        return rest, 0.5 * float(fitted[0])
+
+
+def _windowed(power: Tensor) -> Tensor:
+    """As a Hann window shows a power spectrum: mixed with its neighbours by 1/6, 2/3, 1/6 each way."""
+    for dim in (0, 1):
+        power = power * (2 / 3) + (power.roll(1, dim) + power.roll(-1, dim)) / 6
+    return power

@@ -1,0 +1,149 @@
+"""The phase of the transfer function: what makes an asymmetric blur asymmetric, found by step 1's network alone.
+
+An all-pass filter A has |A(f)| = 1 at every frequency. It moves light about without changing a power spectrum, so it is
+just what second-order statistics cannot see. Its Jacobian has determinant one, and white noise stays white noise behind
+it. So with y_1 = A y simulated, the entropy of y_t = (1 - t) y_0 + t y_1 does not depend on A, and the KL divergence
+
+    KL(p_t simulated | p_t degraded) = -entropy - E log p_t degraded(y_t)
+
+changes by its second term only: along all-pass directions the term v_aux of eq. 5 is zero on average. What is left,
+-t v_degraded, needs no auxiliary network that would have to catch up, and can be followed at every update. The best
+linear velocity of white data, which knows second-order statistics only, is subtracted: it changes no mean, and takes
+noise away.
+
+A difference between two sets of photos hardly disturbs it: a set of photos prefers no direction over its opposite, so
+what sets them apart has no phase. With Kodak's photos blurred and CBSD68's as clean ones, the gradient at the true
+kernel was zero within its error. (It must be taken for a filter behind the blur. Taken for the kernel itself, whose
+k x k pixels hold no all-pass filter, it was as large at the truth as at the zero-phase start.)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+from torch.nn.functional import pad
+
+from ddm_gui.engine.degradation import blur_valid
+from ddm_gui.engine.flow import PathSample, Velocity
+from ddm_gui.engine.magnitude import MagnitudeMatch
+from ddm_gui.engine.velocity import linear_velocity
+from ddm_gui.engine.whitening import unit_contrast
+
+TIMES = (0.3, 0.9)  # of the path: before, noise hides all; after, the network looks at the finest grain only
+LARGEST_TAPS = 25  # px: width of the all-pass filter's tangent
+CURVATURE = 0.1  # of the loss per radian squared, where no noise hides a frequency
+UNKNOWN = 1.0  # rad: how far a phase may be from the truth at the start, standard deviation
+LARGEST_TURN = 0.4  # rad, of one phase in one update
+NOISE_MEMORY = 0.05  # weight of an update in the running estimate of the gradient's noise
+PEDESTAL = 8e-4  # of the brightest pixel, taken off all pixels at each update
+MAGNITUDE_RATE = 0.15  # share of a power's correction that is made at each update, of its logarithm
+
+
+def taps_width(kernel_size: int) -> int:
+    """Width of the tangent of the all-pass filters for a kernel of this size: odd, at most LARGEST_TAPS."""
+    return min(kernel_size - 1 + kernel_size % 2, LARGEST_TAPS)
+
+
+def all_pass_gradient(velocity: Velocity, whitened: Tensor, taps: int, generator: torch.Generator) -> Tensor:
+    """Gradient of the IKL for the taps of an all-pass filter behind whitened patches, at the filter that does nothing.
+
+    Args:
+        velocity: of the degraded patches.
+        whitened: B x 1 x (P + taps - 1) x (P + taps - 1), before contrast is normalised.
+        taps: odd.
+
+    Returns:
+        taps x taps, antisymmetric: the tangent of all-pass filters is the odd filters.
+    """
+    filter = torch.zeros(1, taps, taps, device=whitened.device)
+    filter[0, taps // 2, taps // 2] = 1.0
+    filter.requires_grad_(True)
+    patches = unit_contrast(blur_valid(whitened, filter))
+    sample = _middle_times(patches.detach(), generator)
+    with torch.no_grad():
+        linear, _ = linear_velocity(sample.t)
+        difference = linear[:, None, None, None] * sample.y_t - velocity(sample.y_t, sample.t)
+    (gradient,) = torch.autograd.grad((sample.weight * difference * patches).mean(), filter)
+    odd: Tensor = 0.5 * (gradient[0] - gradient[0].flip(0, 1))
+    return odd
+
+
+def _middle_times(data: Tensor, generator: torch.Generator) -> PathSample:
+    """A batch on the path, t uniform in TIMES, one draw in each of B equal strata."""
+    count, (first, last) = data.shape[0], TIMES
+    t = first + (last - first) * (torch.arange(count) + torch.rand(count, generator=generator)) / count
+    noise = torch.randn(data.shape, generator=generator).to(data.device)
+    return PathSample.at(data, noise, t.to(data.device))
+
+
+class PhaseDescent:
+    """Turns the phases of the kernels down the gradient, and holds their magnitudes by the power spectra.
+
+    All colours alike. Each frequency's step is Kalman's: the gradient of an update is curvature times error, plus noise
+    that is measured; what is known of a phase grows with every update, and so its steps become smaller. The curvature
+    goes with the square of the share of the signal in a frequency's power: that is how much of it whitening lets
+    through.
+    """
+
+    def __init__(self, match: MagnitudeMatch) -> None:
+        self.match = match
+        self.curvature = CURVATURE * match.visible.square() + 1e-6
+        size = match.visible.shape[0]
+        device = match.visible.device
+        frequency = torch.fft.fftfreq(size, device=device)
+        self.row, self.col = frequency[:, None], frequency[None, :]
+        self.ring = (torch.hypot(self.row, self.col) * size).round().long()
+        self.members = torch.bincount(self.ring.flatten())
+        self.state = {
+            "variance": torch.full_like(match.visible, UNKNOWN**2),
+            "noise": torch.zeros(self.members.shape, device=device),
+            "updates": torch.zeros((), device=device),
+        }
+
+    @torch.no_grad()
+    def move(self, kernels: Tensor, gains: Tensor, gradient: Tensor) -> tuple[Tensor, float]:
+        """One step. Kernels C' x k x k (>= 0, each summing to one) and gains C -> kernels alike, nats of the gain."""
+        size, k = self.match.visible.shape[0], kernels.shape[-1]
+        correction, gain = self.match.correction(kernels * gains[:, None, None])
+        turn = self._turn(self._spectrum(gradient).imag)
+        transfer = self._spectrum(kernels)
+        # The common centroid stays at k//2: nothing in a patch tells where a kernel lies.
+        axis = torch.arange(k, device=kernels.device) - k // 2
+        mean = kernels.mean(dim=0)
+        down, right = (mean.sum(dim=1) * axis).sum(), (mean.sum(dim=0) * axis).sum()
+        turn = turn + 2 * torch.pi * (self.row * down + self.col * right)
+        moved = transfer * torch.exp(torch.complex(MAGNITUDE_RATE * correction, turn))
+        picture = torch.fft.fftshift(torch.fft.ifft2(moved).real, dim=(-2, -1))
+        first = size // 2 - k // 2
+        kept = picture[..., first : first + k, first : first + k]
+        kept = (kept - PEDESTAL * kept.amax(dim=(1, 2), keepdim=True)).clamp_min(0)
+        return kept / kept.sum(dim=(1, 2), keepdim=True), gain
+
+    def _turn(self, gradient: Tensor) -> Tensor:
+        """Kalman's step of each phase, rad, N x N, and what is known afterwards."""
+        state, curvature = self.state, self.curvature
+        updates = state["updates"] + 1
+        power = torch.zeros_like(state["noise"]).index_add(0, self.ring.flatten(), gradient.square().flatten())
+        share = torch.maximum(1 / updates, torch.full_like(updates, NOISE_MEMORY))
+        noise = state["noise"] + share * (power / self.members - state["noise"])
+        variance = state["variance"]
+        gain = variance * curvature / (curvature.square() * variance + noise[self.ring] + 1e-6)
+        self.state = {"variance": variance * (1 - gain * curvature), "noise": noise, "updates": updates}
+        return (-gain * gradient).clamp(-LARGEST_TURN, LARGEST_TURN)
+
+    def _spectrum(self, kernels: Tensor) -> Tensor:
+        """... x k x k, origin at k//2 -> ... x N x N, origin at (0, 0)."""
+        size, k = self.match.visible.shape[0], kernels.shape[-1]
+        placed = pad(kernels, (0, size - k, 0, size - k)).roll((-(k // 2), -(k // 2)), dims=(-2, -1))
+        result: Tensor = torch.fft.fft2(placed)
+        return result
+
+    def tensors(self) -> dict[str, Tensor]:
+        """The state."""
+        return dict(self.state)
+
+    def load(self, tensors: Mapping[str, Tensor]) -> None:
+        """Puts back what `tensors` gave."""
+        self.state = {name: tensors[name].to(value.device) for name, value in self.state.items()}
