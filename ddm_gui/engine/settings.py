@@ -170,7 +170,7 @@ class Settings:
         0.03, "Rate of step 1", "Highest learning rate of step 1.", scope=Scope.FLOW, low=1e-6, high=1.0
     )
     kernel_rate: float = setting(
-        0.5,
+        0.1,
         "Step of the kernel",
         "How much the most moved pixel of the kernel changes in the first step, as a natural logarithm.",
         scope=Scope.KERNELS,

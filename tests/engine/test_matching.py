@@ -16,6 +16,7 @@ from ddm_gui.engine.descent import KernelDescent
 from ddm_gui.engine.errors import UserError
 from ddm_gui.engine.flow import FlowModel, Velocity, build_velocity, sample_path
 from ddm_gui.engine.kernels import KernelModel
+from ddm_gui.engine.magnitude import MagnitudeMatch
 from ddm_gui.engine.matching import (
     KernelTraining,
     Simulation,
@@ -26,6 +27,7 @@ from ddm_gui.engine.matching import (
     seconds_per_update,
 )
 from ddm_gui.engine.patches import PatchBatch, PatchPool
+from ddm_gui.engine.phase import PhaseDescent
 from ddm_gui.engine.scores import kernel_ncc, zero_phase
 from ddm_gui.engine.settings import Settings
 from ddm_gui.engine.simulate import gaussian
@@ -258,7 +260,16 @@ def identity_whitening(channels: int, noise_power: float = 0.0) -> Whitening:
     return Whitening(taps, noise_power)
 
 
-TINY = Settings(patch_size=16, width=8, blocks=1, batch_size=8, kernel_size=5, images_kernel=64, noise_sigma="learn")
+TINY = Settings(
+    patch_size=16,
+    width=8,
+    blocks=1,
+    batch_size=8,
+    kernel_size=5,
+    images_phase=0,
+    images_kernel=64,
+    noise_sigma="learn",
+)
 
 
 def a_model(channels: int = 3, kernels: int = 3, sigma: float = 0.02) -> KernelModel:
@@ -311,6 +322,7 @@ def a_training(settings: Settings = TINY, channels: int = 1, kernels: int | None
         Simulation(whitening, 8, settings),
         model,
         ColourMatch(power, power),
+        PhaseDescent(MagnitudeMatch(power, power, 0.02)),
         KernelDescent(model.kernels().detach()),
         settings,
     )
@@ -332,7 +344,7 @@ def short_rounds(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("short_rounds")
 def test_the_kernel_moves_once_a_round_and_gain_and_noise_while_it_is_listened_to() -> None:
     training = a_training(TINY.with_changes({"images_kernel": 8 * 8}))
-    assert (training.rounds, training.updates) == (2, 8)
+    assert (training.first_round, training.updates) == (0, 8)
     before = training.model.kernels().detach().clone()
     noise, gain = training.noise_sigma(), training.model.log_gain.detach().clone()
     weights = training.auxiliary.leave.gain.detach().clone()
@@ -366,7 +378,27 @@ def test_the_kernel_moves_once_a_round_and_gain_and_noise_while_it_is_listened_t
 @pytest.mark.usefixtures("short_rounds")
 def test_all_rounds_are_whole(images: int, rounds: int) -> None:
     training = a_training(TINY.with_changes({"images_kernel": images}))
-    assert (training.rounds, training.updates) == (rounds, 4 * rounds)
+    assert training.updates == 4 * rounds
+
+
+@pytest.mark.usefixtures("short_rounds")
+def test_the_phases_are_turned_before_the_first_round() -> None:
+    """At every update, without an auxiliary network and hence without an IKL."""
+    training = a_training(TINY.with_changes({"images_phase": 8 * 3}))
+    assert (training.first_round, training.updates) == (3, 11)
+    weights = training.auxiliary.leave.gain.detach().clone()
+    for _ in range(3):
+        before = training.model.kernels().detach().clone()
+        pulled(training, 1)
+        assert not torch.equal(training.model.kernels(), before)
+        assert training.progress(0.0).ikl is None
+    assert torch.equal(training.auxiliary.leave.gain, weights)
+    settled = training.model.kernels().detach().clone()
+    pulled(training, 3)
+    assert torch.equal(training.model.kernels(), settled)
+    assert training.progress(0.0).ikl is not None
+    pulled(training, 1)
+    assert not torch.equal(training.model.kernels(), settled)
 
 
 @pytest.mark.usefixtures("short_rounds")

@@ -45,10 +45,11 @@ TINY = Settings(
     blocks=1,
     batch_size=8,
     images_flow=8 * 12,
-    images_kernel=8 * 12,
+    images_phase=8 * 4,
+    images_kernel=8 * 8,
     device="cpu",
 )
-UPDATES = 12  # of each step; three rounds of step 2
+UPDATES = 12  # of each step; in step 2, four of the phases and two rounds
 
 
 @pytest.fixture(autouse=True)
@@ -123,7 +124,9 @@ def test_a_known_kernel_is_found_from_a_flat_start(
             "noise_sigma": 0.02,
             "batch_size": 16,
             "images_flow": 16 * 300,
+            "images_phase": 0,
             "images_kernel": 16 * 20 * 20,
+            "kernel_rate": 0.5,
             "flow_rate": 0.01,
         }
     )

@@ -30,7 +30,15 @@ from ddm_gui.gui.sources import Role
 from ddm_gui.gui.state import CardState, Phase, shown
 
 LIMIT = 240.0  # s, for the whole drive
-TINY = {"images_flow": 128, "images_kernel": 128, "batch_size": 16, "width": 8, "blocks": 1, "kernel_size": 7}
+TINY = {
+    "images_flow": 128,
+    "images_phase": 64,
+    "images_kernel": 128,
+    "batch_size": 16,
+    "width": 8,
+    "blocks": 1,
+    "kernel_size": 7,
+}
 
 
 async def until(what: str, condition: Callable[[], object]) -> None:
