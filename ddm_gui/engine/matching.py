@@ -55,6 +55,7 @@ from ddm_gui.engine.whitening import MARGIN, SURPLUS, Whitening, unit_contrast
 
 ROUND = 100  # updates of the auxiliary network for each step of the kernel
 LISTENING = 40  # of them, the last ones, whose gradients are added up
+ROUND_WORK = 3.0  # times as long as an update of the phases takes one of a round, which trains a network
 SMALLEST_STEP = 0.25  # the last step of the kernel over the first
 AVERAGED_SHARE = 0.4  # of the rounds, the last ones, over which the kernel is averaged
 FOLLOWED_MEMORY = 0.95  # per update, of the auxiliary network's average
@@ -138,6 +139,12 @@ def phase_updates(settings: Settings) -> int:
 def updates_needed(settings: Settings) -> int:
     """How many updates step 2 makes: those of the phases, then whole rounds."""
     return phase_updates(settings) + ROUND * math.ceil(settings.images_kernel / (settings.batch_size * ROUND))
+
+
+def work(settings: Settings, updates: int) -> float:
+    """How much work the first `updates` of step 2 are, in updates of a round."""
+    turning = min(updates, phase_updates(settings))
+    return turning / ROUND_WORK + updates - turning
 
 
 class KernelTraining(Training):
@@ -285,6 +292,9 @@ class KernelTraining(Training):
         self.average = self.average.lerp(self.model.kernels().detach(), 1 / self.averaged)
         self.average_sigma = self.average_sigma.lerp(self.model.log_sigma.detach().exp(), 1 / self.averaged)
 
+    def work(self, updates: int) -> float:
+        return work(self.settings, updates)
+
     def noise_sigma(self) -> float:
         """The noise of the moment."""
         return float(self.model.log_sigma.detach().exp())
@@ -392,7 +402,7 @@ def learn_kernels(
 
 
 def seconds_per_update(settings: Settings, device: torch.device) -> tuple[float, float]:
-    """Seconds that one update of step 1 and of step 2 takes here, timed on a few passes of the network."""
+    """Seconds that an update of step 1 and one of a round take here, timed on a few passes of the network."""
     network = build_velocity(settings).to(device)
     patches = torch.randn(settings.batch_size, 1, settings.patch_size, settings.patch_size, device=device)
     t = torch.full((settings.batch_size,), 0.5, device=device)

@@ -20,7 +20,7 @@ from ddm_gui.engine.events import CheckpointSaved, Estimate, Event, KernelSnapsh
 from ddm_gui.engine.files import previous
 from ddm_gui.engine.flow import FlowModel, train_flow
 from ddm_gui.engine.lock import locked
-from ddm_gui.engine.matching import Match, learn_kernels, seconds_per_update, updates_needed
+from ddm_gui.engine.matching import Match, learn_kernels, seconds_per_update, updates_needed, work
 from ddm_gui.engine.patches import PatchPool, check_sources
 from ddm_gui.engine.phase import taps_width
 from ddm_gui.engine.photo import find_photos
@@ -203,7 +203,7 @@ def _seconds_needed(project: Project, device: torch.device, only: Stage | None) 
     if only is not Stage.KERNELS:
         seconds += flow * settings.images_flow / settings.batch_size * _share_left(project, Stage.FLOW)
     if only is not Stage.FLOW:
-        seconds += kernels * updates_needed(settings) * _share_left(project, Stage.KERNELS)
+        seconds += kernels * work(settings, updates_needed(settings)) * _share_left(project, Stage.KERNELS)
     return seconds
 
 

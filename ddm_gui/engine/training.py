@@ -104,6 +104,10 @@ class Training(ABC):
     def load(self, tensors: Mapping[str, Tensor], numbers: Mapping[str, Any]) -> None:
         """Puts back what `tensors` and `numbers` gave."""
 
+    def work(self, updates: int) -> float:
+        """How much work the first `updates` are, in any unit: what is left takes time in proportion to it."""
+        return float(updates)
+
     def snapshot(self) -> Event | None:
         """A picture of the moment, about once a second; None where there is nothing to see."""
         return None
@@ -148,8 +152,9 @@ def run(training: Training, checkpoint: Path, fingerprint: Mapping[str, Any]) ->
             training.update += 1
             last = training.update == training.updates
             if report.due() or last:
-                per_update = (time.monotonic() - started) / (training.update - first)
-                yield training.progress(per_update * (training.updates - training.update))
+                done = training.work(training.update)
+                seconds = (time.monotonic() - started) / (done - training.work(first))
+                yield training.progress(seconds * (training.work(training.updates) - done))
             if (picture.due() or last) and (seen := training.snapshot()) is not None:
                 yield seen
             if backup.due() and not last:

@@ -437,7 +437,7 @@ def test_the_auxiliary_network_learns_and_is_looked_through_its_average() -> Non
     expected = {name: training.followed.get_parameter(name).clone() for name in names}
     for update in range(60):
         training.update = update
-        training._follow(sample)
+        training._follow(sample, update)
         share = max(1 - matching.FOLLOWED_MEMORY, 9 / (update + 10))
         for name in names:
             expected[name].lerp_(training.auxiliary.get_parameter(name).detach(), share)

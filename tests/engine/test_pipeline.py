@@ -228,6 +228,7 @@ def test_one_kernel_per_colour_or_one_for_all(project: Project, channels: int | 
 def test_the_estimate_is_of_what_is_left(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     """At a second for each update of step 1, ten for each of step 2."""
     monkeypatch.setattr(pipeline, "seconds_per_update", lambda *_: (1.0, 10.0))
+    monkeypatch.setattr(matching, "ROUND_WORK", 1.0)
 
     def estimate(only: Stage | None = None) -> float:
         run = learn(project, only)
@@ -238,7 +239,10 @@ def test_the_estimate_is_of_what_is_left(project: Project, monkeypatch: pytest.M
     assert estimate() == pytest.approx(UPDATES + 10 * UPDATES)
     assert estimate(Stage.FLOW) == pytest.approx(UPDATES)
     monkeypatch.setattr(matching, "ROUND", 10)
-    assert estimate() == pytest.approx(UPDATES + 10 * 20)  # rounds are whole
+    assert estimate() == pytest.approx(UPDATES + 10 * (4 + 10))  # rounds are whole
+    monkeypatch.setattr(matching, "ROUND_WORK", 2.0)
+    assert estimate() == pytest.approx(UPDATES + 10 * (4 / 2 + 10))
+    monkeypatch.setattr(matching, "ROUND_WORK", 1.0)
     monkeypatch.setattr(matching, "ROUND", 4)
     stop(project, flow_seen(8 * 3))
     assert estimate(Stage.FLOW) == pytest.approx(UPDATES - 3)

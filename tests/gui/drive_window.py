@@ -123,7 +123,7 @@ async def wait_for_drags(clean: Path, degraded: Path, output: Path) -> None:
     """Prints the middle of each zone as JSON, then the source and the number of photos of each set."""
     await until("the window", lambda: any(isinstance(w, MainWindow) for w in QApplication.topLevelWidgets()))
     window = next(w for w in QApplication.topLevelWidgets() if isinstance(w, MainWindow))
-    window.setGeometry(0, 0, 1000, 700)
+    window.setGeometry(0, 0, 1280, 700)  # the source of the drags lies beside it
     await asyncio.sleep(0.5)
     middles = [zone.mapToGlobal(zone.rect().center()) for zone in window.folders.zones.values()]
     print(json.dumps([[point.x(), point.y()] for point in middles]), flush=True)

@@ -27,7 +27,7 @@ def display() -> Iterator[str]:
     """A screen of its own, without a window manager."""
     reading, writing = os.pipe()
     server = subprocess.Popen(
-        ["Xvfb", "-displayfd", str(writing), "-screen", "0", "1366x768x24", "-nolisten", "tcp"],
+        ["Xvfb", "-displayfd", str(writing), "-screen", "0", "1600x900x24", "-nolisten", "tcp"],
         pass_fds=[writing],
         stderr=subprocess.DEVNULL,
     )
@@ -81,7 +81,7 @@ def test_folders_are_dragged_from_another_program_onto_both_zones(display: str, 
     clean = save_photos(own_folders / "clean", 3, seed=1)
     degraded = save_photos(own_folders / "degraded", 2, seed=2)
     window = program(display, "drive_window.py", "drag", clean, degraded, own_folders)
-    source = program(display, "drag_source.py", 1120, 560, clean, degraded)
+    source = program(display, "drag_source.py", 1340, 660, clean, degraded)
     try:
         zones, folders = line(window), line(source)
         assert isinstance(zones, list)
