@@ -285,7 +285,7 @@ class Reporter:
         elif isinstance(event, FlowProgress):
             self._move_bar(event.images_seen, f"loss {event.loss:.4f}")
         elif isinstance(event, KernelProgress):
-            ikl = "warming up" if event.ikl is None else f"IKL {event.ikl:.5f}"
+            ikl = "finding the shape" if event.ikl is None else f"IKL {event.ikl:.5f}"
             self._move_bar(event.images_seen, f"{ikl}, noise {event.noise_sigma:.4f}")
         elif isinstance(event, PhotoRestored):
             if self.bar is None:

@@ -171,7 +171,8 @@ class TrainingPlots(QWidget):
         self.ikl = CurvePanel(
             "Step 2",
             "IKL, nats per value",
-            "The distance between simulated and real photos appears here while step 2 runs.",
+            "Step 2 first finds in which direction the blur is lopsided; then the distance between simulated and real "
+            "photos appears here.",
             "How far simulated photos still are from the real ones: the integrated KL divergence. "
             "Below the dashed line it cannot be told from zero.",
         )
