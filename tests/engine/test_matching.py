@@ -401,6 +401,22 @@ def test_the_phases_are_turned_before_the_first_round() -> None:
     assert not torch.equal(training.model.kernels(), settled)
 
 
+def test_a_flat_kernel_contracts_to_the_right_size_before_its_phases_are_turned() -> None:
+    """NCC .4 at the start, above .95 after: photos whose spectrum falls as 1/f^2, blurred by 1 px."""
+    settings = TINY.with_changes({"images_phase": 8, "start": "flat", "kernel_size": 9})
+    truth = torch.from_numpy(gaussian(9, 1.0))
+    frequency = torch.fft.fftfreq(WINDOW)
+    clean = 1e-3 / (frequency[:, None].square() + frequency.square() + 1 / WINDOW**2)
+    degraded = clean * torch.fft.fft2(truth, s=(WINDOW, WINDOW)).abs().square() + 0.02**2
+    colour = ColourMatch(*(power[..., None, None].to(torch.complex64) for power in (degraded, clean)))
+    training = a_training(settings)
+    training.colour, training.descent = colour, KernelDescent(truth[None])
+    training.model = KernelModel(torch.full((1, 9, 9), 1 / 81), torch.ones(1), 0.02)
+    assert kernel_ncc(training.model.kernels().detach().numpy(), truth.numpy()) < 0.5
+    training._contract()
+    assert kernel_ncc(training.model.kernels().detach().numpy(), truth.numpy()) > 0.95
+
+
 @pytest.mark.usefixtures("short_rounds")
 def test_each_round_starts_from_the_network_of_step_1() -> None:
     """Weights, average and optimiser: the update after a joint is that of a training that has just begun."""
