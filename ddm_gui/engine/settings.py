@@ -255,7 +255,7 @@ def _check(item: Field[Any], value: Any) -> None:
 PRESETS: dict[str, dict[str, Any]] = {
     # Meant for at most ten minutes on two CPU cores for folders such as Kodak and CBSD68.
     "quick": {},
-    # The whole way in a minute or two, for a first look: the kernel's width is right, its shape is rough.
+    # The whole way in three minutes on two CPU cores, for a first look, and for the demo.
     "glance": {"images_flow": 32_000, "images_phase": 12_800, "images_kernel": 9_600},
 }
 

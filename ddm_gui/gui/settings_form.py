@@ -25,7 +25,7 @@ from ddm_gui.gui.parts import button, horizontal, label, vertical
 CUSTOM = "custom"
 NOT_YET = ("rows", "cols")  # more than one kernel over the field is still refused by the engine
 EFFORT = sorted({name for values in PRESETS.values() for name in values})  # what presets decide
-_PRESET_WORDS = {"quick": "Quick, several minutes", "glance": "A glance, a minute or two", CUSTOM: "My own"}
+_PRESET_WORDS = {"quick": "Quick, several minutes", "glance": "A glance, three minutes", CUSTOM: "My own"}
 # What a choice means, where its value alone does not say it.
 _CHOICE_WORDS = {
     ("channels", None): "As the photos are",
