@@ -70,6 +70,16 @@ def all_pass_gradient(velocity: Velocity, whitened: Tensor, taps: int, generator
     return odd
 
 
+@torch.no_grad()
+def path_loss(velocity: Velocity, whitened: Tensor, generator: torch.Generator) -> float:
+    """How unlikely patches B x 1 x P x P are to the network: its t-weighted loss. The less, the likelier.
+
+    It compares kernels of equal |H|, for which alone the entropy of the patches is the same.
+    """
+    sample = _middle_times(unit_contrast(whitened), generator)
+    return float((sample.weight * (velocity(sample.y_t, sample.t) - sample.target).square()).mean())
+
+
 def _middle_times(data: Tensor, generator: torch.Generator) -> PathSample:
     """A batch on the path, t uniform in TIMES, one draw in each of B equal strata."""
     count, (first, last) = data.shape[0], TIMES

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ddm_gui.engine import matching
 from ddm_gui.engine.colour import ColourMatch
-from ddm_gui.engine.descent import KernelDescent
+from ddm_gui.engine.descent import KernelDescent, set_kernels
 from ddm_gui.engine.errors import UserError
 from ddm_gui.engine.flow import FlowModel, Velocity, build_velocity, sample_path
 from ddm_gui.engine.kernels import KernelModel
@@ -415,6 +415,23 @@ def test_a_flat_kernel_contracts_to_the_right_size_before_its_phases_are_turned(
     assert kernel_ncc(training.model.kernels().detach().numpy(), truth.numpy()) < 0.5
     training._contract()
     assert kernel_ncc(training.model.kernels().detach().numpy(), truth.numpy()) > 0.95
+
+
+@pytest.mark.parametrize("about", [False, True])
+def test_a_kernel_is_turned_about_where_that_is_likelier(monkeypatch: pytest.MonkeyPatch, about: bool) -> None:
+    """By a loss that prefers light on the right: a kernel with its tail there stays, its mirror image is turned."""
+    tail = torch.zeros(1, 5, 5)
+    tail[0, 2, 2:] = torch.tensor([0.6, 0.3, 0.1])
+    training = a_training(TINY.with_changes({"images_phase": 8}))
+    set_kernels(training.model.logits, tail.flip(1, 2) if about else tail)
+
+    def leans_left(*_: object) -> float:
+        kernel = training.model.kernels().detach()[0]
+        return float(kernel[:, :2].sum() - kernel[:, 3:].sum())
+
+    monkeypatch.setattr(matching, "path_loss", leans_left)
+    training._turn_about()
+    torch.testing.assert_close(training.model.kernels().detach(), tail, atol=1e-4, rtol=0)
 
 
 @pytest.mark.usefixtures("short_rounds")

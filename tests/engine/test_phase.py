@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ddm_gui.engine.flow import Velocity
 from ddm_gui.engine.magnitude import MagnitudeMatch
-from ddm_gui.engine.phase import PhaseDescent, all_pass_gradient, taps_width
+from ddm_gui.engine.phase import PhaseDescent, all_pass_gradient, path_loss, taps_width
 from ddm_gui.engine.scores import kernel_ncc, zero_phase
 from ddm_gui.engine.simulate import Lens, gaussian
 
@@ -103,6 +103,17 @@ def test_turning_the_phases_down_the_gradient_finds_a_lopsided_kernel() -> None:
     found.append(kernel_ncc(kernel().clamp_min(0).numpy(), truth.numpy()))
     assert found[0] < 0.95
     assert found[1] > 0.99
+
+
+def test_the_true_kernel_is_likelier_than_itself_turned_about() -> None:
+    truth = coma()
+    velocity = exact(points_of_light(truth))
+
+    def loss(kernel: Tensor) -> float:
+        generator = torch.Generator().manual_seed(0)
+        return path_loss(velocity, some(points_of_light(kernel), generator), generator)
+
+    assert loss(truth) < 0.8 * loss(truth.flip(0, 1))
 
 
 def test_a_gaussian_field_has_no_phase_to_find() -> None:
