@@ -39,7 +39,12 @@ from ddm_gui.engine.project import NAME, Project
 from ddm_gui.engine.settings import PRESETS, Settings, preset
 
 DONE, BUG, MENDABLE, INTERRUPTED = 0, 1, 2, 130
-STAGE_TITLES = {Stage.FLOW: "step 1, photos", Stage.KERNELS: "step 2, kernel", Stage.RESTORE: "restoring"}
+STAGE_TITLES = {
+    Stage.PRETRAIN: "step 1, clean photos",
+    Stage.FLOW: "step 1, photos",
+    Stage.KERNELS: "step 2, kernel",
+    Stage.RESTORE: "restoring",
+}
 FORMATS = ("same", "png", "tiff16", "jpeg")
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
@@ -12,6 +12,13 @@ import pytest
 from ddm_gui.engine.photo import Photo, write
 from ddm_gui.engine.psf import PsfGrid
 from ddm_gui.engine.simulate import dead_leaves, degrade, gaussian
+
+COMPANIONS: dict[str, dict[str, Any]] = {  # what must be chosen beside a setting before all its values are allowed
+    "parametrisation": {"procedure": "alternating"},
+    "whiten": {"procedure": "alternating"},
+    "sparse_weight": {"procedure": "alternating", "parametrisation": "normalised"},
+    "sum_weight": {"procedure": "alternating", "parametrisation": "deep-linear"},
+}
 
 
 @pytest.fixture

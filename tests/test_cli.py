@@ -25,7 +25,7 @@ from ddm_gui.engine.project import Project, StageState, checkpoint_notes
 from ddm_gui.engine.psf import PsfGrid
 from ddm_gui.engine.settings import PRESETS, Settings
 
-from .conftest import SmallPhotos
+from .conftest import COMPANIONS, SmallPhotos
 
 TINY = {
     "kernel-size": 9,
@@ -107,16 +107,17 @@ def test_what_is_typed_is_the_setting(item: Any) -> None:
     option = "--" + item.name.replace("_", "-")
     meta = item.metadata
     if isinstance(item.default, bool):
-        words, value = [option.replace("--", "--no-")], False
+        words, value = [option if not item.default else option.replace("--", "--no-")], not item.default
     elif meta["low"] is not None:
         words, value = [option, str(meta["high"])], meta["high"]
     else:
         choices = [choice for choice in meta["choices"] if choice is not None] or ["cpu"]
         words, value = [option, str(choices[-1])], choices[-1]
     arguments = build_parser().parse_args(["learn", "--project", "p", *words])
-    settings = cli._chosen_settings(arguments, Settings())
+    base = Settings().with_changes(COMPANIONS.get(item.name, {}))
+    settings = cli._chosen_settings(arguments, base)
     assert getattr(settings, item.name) == value
-    assert settings.differences(Settings(), {item.metadata["scope"]}) in ([item.name], [])
+    assert settings.differences(base, {item.metadata["scope"]}) in ([item.name], [])
 
 
 def test_a_preset_and_what_is_typed_beside_it() -> None:

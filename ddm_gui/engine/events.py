@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 class Stage(StrEnum):
     """The steps of the paper (section 3.2), by name."""
 
+    PRETRAIN = "pretrain"  # the first part of step 1, where it begins on clean patches (B.2)
     FLOW = "flow"  # step 1: the distribution of degraded patches
     KERNELS = "kernels"  # step 2: the degradation
     RESTORE = "restore"  # step 3: photos without it

@@ -12,42 +12,48 @@ import torch
 from torch import Tensor
 
 from ddm_gui.engine.events import Event, FlowProgress, Stage
+from ddm_gui.engine.files import previous
 from ddm_gui.engine.patches import PatchPool
 from ddm_gui.engine.settings import Settings
 from ddm_gui.engine.spectrum import noise_floor, periodogram
 from ddm_gui.engine.training import (
     Training,
+    Watch,
     WeightAverage,
     adam,
-    cosine_decay,
     diverged,
     draws,
     optimiser_tensors,
+    rate_factor,
     restore_optimiser,
     run,
+    seeded,
     set_rate,
     under_prefix,
     with_prefix,
 )
-from ddm_gui.engine.velocity import VelocityNet
-from ddm_gui.engine.whitening import MARGIN, SURPLUS, Whitening, unit_contrast
+from ddm_gui.engine.unet import UNet
+from ddm_gui.engine.velocity import VelocityModel, VelocityNet
+from ddm_gui.engine.whitening import PlainPixels, Sight, Whitening
 
 HELD_OUT = 0.1  # share of the degraded photos on which the floor of the IKL is measured
 FLOOR_BATCHES = 16
-DRAW_FLOW, DRAW_FLOOR = 1, 2  # which random stream
+LARGEST_GROWTH = 4.0  # of the loss over its least: training has diverged beyond
+DRAWS, DRAW_FLOOR = {Stage.FLOW: 1, Stage.PRETRAIN: 5}, 2  # which random stream
 
 Velocity = Callable[[Tensor, Tensor], Tensor]
 
 
 @dataclass(frozen=True, eq=False)
 class FlowModel:
-    """What step 1 learned: the velocity of the degraded patches behind T, and T itself.
+    """What step 1 learned: the velocity of the degraded patches as the networks see them.
 
-    `spectrum` is the degraded photos' periodogram, `floor` the IKL (nats per value) that 0 cannot be told from.
+    `sight` says how they see them, `spectrum` is the degraded photos' periodogram, `floor` the IKL (nats per value)
+    that 0 cannot be told from.
     """
 
-    velocity: VelocityNet
-    whitening: Whitening
+    velocity: VelocityModel
+    sight: Sight
     spectrum: Tensor
     floor: float
 
@@ -80,54 +86,90 @@ def sample_path(data: Tensor, generator: torch.Generator) -> PathSample:
     return PathSample.at(data, noise, t.to(data.device))
 
 
-def degraded_batch(
-    pool: PatchPool, whitening: Whitening, settings: Settings, device: torch.device, generator: torch.Generator
+def patches_seen(
+    pool: PatchPool, sight: Sight, settings: Settings, device: torch.device, generator: torch.Generator
 ) -> Tensor:
-    """T of degraded patches, B x 1 x P x P: never mirrored, and dull ones left out."""
-    size = settings.patch_size + MARGIN
-    patches = pool.draw(SURPLUS * settings.batch_size, size, generator).pixels.to(device)
-    whitened = whitening.apply(patches)
-    return unit_contrast(whitened[whitening.bright_enough(whitened, settings.batch_size)])
+    """A batch of patches as the networks see them, B x C x P x P: never mirrored, and dull ones left out."""
+    size = settings.patch_size + sight.margin
+    patches = pool.draw(sight.surplus * settings.batch_size, size, generator).pixels.to(device)
+    seen = sight.apply(patches)
+    return sight.levelled(seen[sight.bright_enough(seen, settings.batch_size)])
 
 
-def build_velocity(settings: Settings) -> VelocityNet:
+def build_velocity(settings: Settings, sight: Sight) -> VelocityModel:
     """The network of both steps, seeded."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(settings.seed)
-        blocks = (settings.blocks, settings.blocks, settings.blocks)
-        return VelocityNet(1, settings.width, blocks)
+        if settings.network == "compact":
+            blocks = (settings.blocks, settings.blocks, settings.blocks)
+            return VelocityNet(sight.channels, settings.width, blocks, sight.sigma_data)
+        sizes = [settings.patch_size // 2**level for level in range(len(settings.multiples))]
+        return UNet(
+            sight.channels,
+            settings.width,
+            settings.multiples,
+            settings.blocks,
+            sizes.index(settings.attention) if settings.attention else None,
+            settings.dropout,
+            sight.sigma_data,
+        )
 
 
 class FlowTraining(Training):
-    """Step 1's updates: one batch, one gradient, one move of the average."""
+    """Step 1's updates: some batches, one gradient, one move of the average."""
 
-    stage = Stage.FLOW
-
-    def __init__(self, pool: PatchPool, whitening: Whitening, settings: Settings, device: torch.device) -> None:
-        self.pool, self.whitening, self.settings, self.device = pool, whitening, settings, device
-        self.batch_size = settings.batch_size
-        self.updates = math.ceil(settings.images_flow / settings.batch_size)
-        self.network = build_velocity(settings).to(device)
-        self.average = WeightAverage(self.network)
+    def __init__(
+        self, pool: PatchPool, sight: Sight, settings: Settings, device: torch.device, stage: Stage = Stage.FLOW
+    ) -> None:
+        self.pool, self.sight, self.settings, self.device, self.stage = pool, sight, settings, device, stage
+        self.batch_size = settings.batch_size * settings.accumulate
+        images = settings.images_pretrain if stage is Stage.PRETRAIN else settings.images_flow
+        self.updates = math.ceil(images / self.batch_size)
+        self.network = build_velocity(settings, sight).to(device)
+        self.average = WeightAverage(self.network, settings.ema_relative_std)
         self.optimiser = adam([(self.network.parameters(), settings.flow_rate)])
+        self.watch = Watch(device, LARGEST_GROWTH)
         self.losses: list[Tensor] = []
         self.gradient_norm = torch.zeros(())
 
     def step(self) -> None:
-        generator = draws(self.settings.seed, DRAW_FLOW, self.update)
-        batch = degraded_batch(self.pool, self.whitening, self.settings, self.device, generator)
-        sample = sample_path(batch, generator)
-        loss = (self.network(sample.y_t, sample.t) - sample.target).square().mean()
-        set_rate(self.optimiser, cosine_decay(self.update, self.updates))
+        generator = draws(self.settings.seed, DRAWS[self.stage], self.update)
+        set_rate(self.optimiser, rate_factor(self.settings, self.update, self.updates, self.batch_size))
         self.optimiser.zero_grad()
-        torch.autograd.backward(loss)
+        loss = torch.zeros((), device=self.device)
+        for _ in range(self.settings.accumulate):
+            loss += self._add_gradient(generator) / self.settings.accumulate
         gradients = [parameter.grad for parameter in self.network.parameters() if parameter.grad is not None]
         self.gradient_norm = torch.nn.utils.get_total_norm(gradients)
         self.optimiser.step()
         self.average.update(self.network, self.update)
-        self.losses.append(loss.detach())
+        self.watch.see(loss, self.update)
+        self.losses.append(loss)
+
+    def _add_gradient(self, generator: torch.Generator) -> Tensor:
+        """One batch's share of the gradient; its loss."""
+        batch = patches_seen(self.pool, self.sight, self.settings, self.device, generator)
+        sample = sample_path(batch, generator)
+        with seeded(generator, self.device):  # dropout
+            loss: Tensor = (self.network(sample.y_t, sample.t) - sample.target).square().mean()
+        torch.autograd.backward(loss / self.settings.accumulate)
+        return loss.detach()
+
+    def begin_from(self, network: VelocityModel) -> None:
+        """Takes over weights that were learned before."""
+        self.network.load_state_dict(network.state_dict())
+
+    def result(self) -> VelocityModel:
+        """The averaged network, frozen, without dropout also where it is trained on."""
+        self.network.load_state_dict(self.average.weights)
+        self.network.stop_dropout()
+        return self.network.eval().requires_grad_(False)
+
+    def check(self) -> None:
+        self.watch.check(self.stage)
 
     def progress(self, seconds_left: float) -> FlowProgress:
+        self.check()
         loss, norm = float(torch.stack(self.losses).mean()), float(self.gradient_norm)
         self.losses.clear()
         if not (math.isfinite(loss) and math.isfinite(norm)):
@@ -140,6 +182,7 @@ class FlowTraining(Training):
             **with_prefix("network", self.network.state_dict()),
             **with_prefix("average", self.average.weights),
             **with_prefix("optimiser", optimiser_tensors(self.optimiser)),
+            **with_prefix("watch", self.watch.tensors()),
         }
 
     def numbers(self) -> dict[str, Any]:
@@ -149,34 +192,58 @@ class FlowTraining(Training):
         self.network.load_state_dict(under_prefix("network", tensors))
         self.average.load(under_prefix("average", tensors))
         restore_optimiser(self.optimiser, under_prefix("optimiser", tensors))
+        self.watch.load(under_prefix("watch", tensors))
+
+
+@dataclass(frozen=True, eq=False)
+class Pretraining:
+    """Patches of clean photos, from which step 1 learns first (B.2), and where its checkpoint is kept.
+
+    Seen as the degraded ones are. The network that it leaves knows clean photos: it can serve as a denoiser.
+    """
+
+    clean: PatchPool
+    checkpoint: Path
+    fingerprint: Mapping[str, Any]
 
 
 def train_flow(
-    pool: PatchPool, settings: Settings, device: torch.device, checkpoint: Path, fingerprint: Mapping[str, Any]
+    pool: PatchPool,
+    settings: Settings,
+    device: torch.device,
+    checkpoint: Path,
+    fingerprint: Mapping[str, Any],
+    pretraining: Pretraining | None = None,
 ) -> Generator[Event, None, FlowModel]:
     """Learns the velocity of degraded patches; resumes from `checkpoint` by itself, bit for bit on a CPU.
 
     `fingerprint` is stored in the checkpoint: what the result depends on. Closing the generator saves a checkpoint.
+    With `pretraining` it first learns that of clean patches, unless `checkpoint` shows that this is behind it.
 
     Raises:
-        UserError: the loss is not finite any more, or the disk does not take a checkpoint.
+        UserError: training has diverged, or the disk does not take a checkpoint.
     """
     held_in, held_out = pool.split(HELD_OUT, settings.seed)
     spectrum = periodogram(held_in, settings.seed)
-    whitening = Whitening.design(spectrum, noise_floor(spectrum)).to(device)
-    training = FlowTraining(held_in, whitening, settings, device)
+    sight: Sight = PlainPixels(pool.channels)
+    if settings.whiten:
+        sight = Whitening.design(spectrum, noise_floor(spectrum)).to(device)
+    training = FlowTraining(held_in, sight, settings, device)
+    begun = checkpoint.is_file() or previous(checkpoint).is_file()
+    if pretraining is not None and not begun:
+        before = FlowTraining(pretraining.clean, sight, settings, device, Stage.PRETRAIN)
+        yield from run(before, pretraining.checkpoint, pretraining.fingerprint)
+        training.begin_from(before.result())
     yield from run(training, checkpoint, fingerprint)
-    velocity = training.network
-    velocity.load_state_dict(training.average.weights)
-    velocity.eval().requires_grad_(False)
-    floor = measured_floor(velocity, whitening, held_in, held_out, settings, device)
-    return FlowModel(velocity, whitening, spectrum, floor)
+    velocity = training.result()
+    floor = measured_floor(velocity, sight, held_in, held_out, settings, device)
+    return FlowModel(velocity, sight, spectrum, floor)
 
 
 @torch.no_grad()
 def measured_floor(
     velocity: Velocity,
-    whitening: Whitening,
+    sight: Sight,
     seen: PatchPool,
     unseen: PatchPool,
     settings: Settings,
@@ -190,7 +257,7 @@ def measured_floor(
     for batch in range(FLOOR_BATCHES):
         for pool, sign in ((unseen, 1.0), (seen, -1.0)):
             generator = draws(settings.seed, DRAW_FLOOR, batch)
-            sample = sample_path(degraded_batch(pool, whitening, settings, device, generator), generator)
+            sample = sample_path(patches_seen(pool, sight, settings, device, generator), generator)
             error = (velocity(sample.y_t, sample.t) - sample.target).square()
             excess += sign * float((sample.weight * error).mean()) / FLOOR_BATCHES
     return max(0.0, excess)

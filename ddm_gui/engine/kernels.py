@@ -3,39 +3,157 @@
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import conv2d, conv_transpose2d
 
-from ddm_gui.engine.settings import Settings
+from ddm_gui.engine.settings import SMALLEST_DEEP, Settings
 from ddm_gui.engine.spectrum import spectral_start
 
 FAINTEST = 1e-4  # of the brightest pixel: a softmax cannot start at 0
 SMALLEST_SIGMA = 1e-4  # where the learned noise starts at the least
+DEEP_CHANNELS = 64  # of a deep linear kernel's layers
+FITTING_STEPS, FITTED = 500, 1e-6  # of a deep linear kernel's start: at most so many, or until so little is missing
 
 
-class KernelModel(nn.Module):
-    """Kernels as a softmax over pixels, hence non-negative and summing to one; gain and noise as logarithms.
+class KernelModel(nn.Module, ABC):
+    """What step 2 learns: kernels, made of the parameters that a subclass says; gain and noise as logarithms.
 
     The gain, one per colour, is not part of the kernel: two sets of photos differ in contrast, and a kernel that had to
     sum to one would make up for it by its shape.
     """
 
-    def __init__(self, kernels: Tensor, gains: Tensor, noise_sigma: float) -> None:
-        """kernels: C' x k x k (C' is 1 or C), gains: C, one per colour of the photos."""
+    def __init__(self, size: int, gains: Tensor, noise_sigma: float) -> None:
+        """size: k, in pixels; gains: C, one per colour of the photos."""
         super().__init__()
-        faintest = FAINTEST * kernels.amax(dim=(1, 2), keepdim=True)
-        self.logits = nn.Parameter(kernels.maximum(faintest).log())
+        self.size = size
         self.log_gain = nn.Parameter(gains.clamp_min(1e-3).log())
         self.log_sigma = nn.Parameter(torch.tensor(math.log(max(noise_sigma, SMALLEST_SIGMA))))
+
+    @abstractmethod
+    def kernels(self) -> Tensor:
+        """C' x k x k, differentiable."""
+
+    def shape(self) -> list[nn.Parameter]:
+        """The parameters that the kernels are made of."""
+        photometry = (self.log_gain, self.log_sigma)
+        return [parameter for parameter in self.parameters() if all(parameter is not other for other in photometry)]
+
+    def with_gain(self) -> Tensor:
+        """C x k x k: what clean patches are convolved with."""
+        return self.kernels() * self.log_gain.exp()[:, None, None]
+
+    @property
+    def device(self) -> torch.device:
+        """Where the parameters lie."""
+        return self.log_sigma.device
+
+
+class SoftmaxKernels(KernelModel):
+    """A softmax over pixels: non-negative and summing to one."""
+
+    def __init__(self, kernels: Tensor, gains: Tensor, noise_sigma: float) -> None:
+        """kernels: C' x k x k (C' is 1 or C), gains: C, one per colour of the photos."""
+        super().__init__(kernels.shape[-1], gains, noise_sigma)
+        faintest = FAINTEST * kernels.amax(dim=(1, 2), keepdim=True)
+        self.logits = nn.Parameter(kernels.maximum(faintest).log())
 
     def kernels(self) -> Tensor:
         """C' x k x k, each summing to one."""
         return self.logits.flatten(1).softmax(dim=1).view_as(self.logits)
 
-    def with_gain(self) -> Tensor:
-        """C x k x k: what clean patches are convolved with."""
-        return self.kernels() * self.log_gain.exp()[:, None, None]
+
+class NormalisedKernels(KernelModel):
+    """Pixels over their sum, as published: they sum to one and may be negative, which the sparse prior holds down."""
+
+    def __init__(self, kernels: Tensor, gains: Tensor, noise_sigma: float) -> None:
+        """As of SoftmaxKernels."""
+        super().__init__(kernels.shape[-1], gains, noise_sigma)
+        self.pixels = nn.Parameter(kernels.clone())
+
+    def kernels(self) -> Tensor:
+        """C' x k x k, each summing to one."""
+        return self.pixels / self.pixels.sum(dim=(1, 2), keepdim=True)
+
+
+class DeepLinearKernels(KernelModel):
+    """Per kernel a linear network of 64 channels without bias, collapsed by convolving its layers with each other.
+
+    Layers are k - 8, 5, 5 and 1 px wide (7, 5, 5, 1 for 15 px, as published); the kernel's sum is free. The later
+    layers start at random; given them the kernel is linear in the first one, which is set so that the whole is the
+    start kernel, by least squares. Then all layers are given the same norm, which leaves the product as it is. (At 9 px
+    the first layer has 64 numbers for 81 pixels, so a start is met in part only.)
+    """
+
+    def __init__(self, kernels: Tensor, gains: Tensor, noise_sigma: float, seed: int) -> None:
+        """As of SoftmaxKernels, k >= 9; `seed` is that of the random layers."""
+        size = kernels.shape[-1]
+        super().__init__(size, gains, noise_sigma)
+        generator = torch.Generator().manual_seed(seed)
+        shapes = [
+            (1, DEEP_CHANNELS, size + 1 - SMALLEST_DEEP, size + 1 - SMALLEST_DEEP),
+            (DEEP_CHANNELS, DEEP_CHANNELS, 5, 5),
+            (DEEP_CHANNELS, DEEP_CHANNELS, 5, 5),
+            (DEEP_CHANNELS, 1, 1, 1),
+        ]
+        self.networks = nn.ModuleList()  # of lists of layers
+        for kernel in kernels:
+            layers = [
+                torch.randn(shape, generator=generator) / math.prod(shape[:1] + shape[2:]) ** 0.5 for shape in shapes
+            ]
+            layers[0] = _first_layer(kernel, layers[1:])
+            norms = [float(layer.norm()) for layer in layers]
+            common = math.prod(norms) ** (1 / len(norms))
+            scaled = (layer * (common / norm) for layer, norm in zip(layers, norms, strict=True))
+            self.networks.append(nn.ParameterList(nn.Parameter(layer) for layer in scaled))
+
+    def kernels(self) -> Tensor:
+        """C' x k x k."""
+        return torch.cat([_convolved(list(layers.parameters()))[0] for layers in self.networks])
+
+
+def _convolved(layers: Sequence[Tensor]) -> Tensor:
+    """All layers (inputs x outputs x size x size) as one, by full convolutions: a transposed convolution is one."""
+    result = layers[0]
+    for layer in layers[1:]:
+        result = conv_transpose2d(result, layer)
+    return result
+
+
+def _first_layer(kernel: Tensor, later: Sequence[Tensor]) -> Tensor:
+    """The first layer, 1 x channels x size x size, with which the layers make a kernel k x k, of least norm.
+
+    Least squares by conjugate gradients on the normal equations (CGLS), in double precision; the same each time.
+    """
+    rest = torch.eye(later[0].shape[0], dtype=torch.float64)[:, :, None, None]
+    rest = _convolved([rest, *(layer.double() for layer in later)])  # channels x 1 x 9 x 9
+    target = kernel.double()[None, None]
+    first = torch.zeros(1, rest.shape[0], *(length + 1 - SMALLEST_DEEP for length in kernel.shape), dtype=torch.float64)
+    missing = target
+    gradient = conv2d(missing, rest)  # the adjoint of the convolution
+    direction, energy = gradient, gradient.square().sum()
+    for _ in range(FITTING_STEPS):
+        if missing.norm() <= FITTED * target.norm():
+            break
+        change = conv_transpose2d(direction, rest)
+        step = energy / change.square().sum()
+        first, missing = first + step * direction, missing - step * change
+        gradient = conv2d(missing, rest)
+        before, energy = energy, gradient.square().sum()
+        direction = gradient + energy / before * direction
+    return first.float()
+
+
+def build_kernels(settings: Settings, kernels: Tensor, gains: Tensor, noise_sigma: float) -> KernelModel:
+    """The parametrisation of the settings, started at kernels C' x k x k with gains C."""
+    if settings.parametrisation == "normalised":
+        return NormalisedKernels(kernels, gains, noise_sigma)
+    if settings.parametrisation == "deep-linear":
+        return DeepLinearKernels(kernels, gains, noise_sigma, settings.seed)
+    return SoftmaxKernels(kernels, gains, noise_sigma)
 
 
 def start_kernels(settings: Settings, degraded: Tensor, clean: Tensor, noise_sigma: float) -> tuple[Tensor, Tensor]:
@@ -60,6 +178,9 @@ def _coordinates(size: int, device: torch.device) -> Tensor:
     return torch.arange(size, device=device) - size // 2
 
 
+# Priors, as published, on kernels C' x k x k as a parametrisation gives them.
+
+
 def centre_prior(kernels: Tensor) -> Tensor:
     """Squared distance in px of the centroid of all channels together from k//2.
 
@@ -67,7 +188,46 @@ def centre_prior(kernels: Tensor) -> Tensor:
     """
     axis = _coordinates(kernels.shape[-1], kernels.device)
     mean = kernels.mean(dim=0)
-    return (mean.sum(dim=1) * axis).sum().square() + (mean.sum(dim=0) * axis).sum().square()
+    down, right = (mean.sum(dim=1) * axis).sum(), (mean.sum(dim=0) * axis).sum()
+    return (down.square() + right.square()) / mean.sum().square()
+
+
+def sparse_prior(kernels: Tensor) -> Tensor:
+    """Mean absolute value. Of kernels that sum to one it weighs negative pixels only; without them it is constant."""
+    return kernels.abs().mean()
+
+
+def gaussian_prior(kernels: Tensor) -> Tensor:
+    """Mean of value times squared distance from the channel's own centroid, coordinates from -1 to 1."""
+    axis = torch.linspace(-1, 1, kernels.shape[-1], device=kernels.device)
+    total = kernels.sum(dim=(1, 2))
+    down = (kernels.sum(dim=2) * axis).sum(dim=1) / total
+    right = (kernels.sum(dim=1) * axis).sum(dim=1) / total
+    rows, cols = axis - down[:, None], axis - right[:, None]
+    return (kernels * (rows.square()[:, :, None] + cols.square()[:, None, :])).mean()
+
+
+def sum_prior(kernels: Tensor) -> Tensor:
+    """|sum - 1|, mean over channels."""
+    return (kernels.sum(dim=(1, 2)) - 1).abs().mean()
+
+
+PRIORS: dict[str, Callable[[Tensor], Tensor]] = {
+    "centre_weight": centre_prior,
+    "sparse_weight": sparse_prior,
+    "gaussian_weight": gaussian_prior,
+    "sum_weight": sum_prior,
+}
+
+
+def weighted_priors(settings: Settings, kernels: Tensor) -> Tensor:
+    """The sum of all priors, each times the setting of its name."""
+    total = torch.zeros((), device=kernels.device)
+    for name, prior in PRIORS.items():
+        weight = getattr(settings, name)
+        if weight > 0:
+            total = total + weight * prior(kernels)
+    return total
 
 
 def outskirts(size: int, device: torch.device) -> Tensor:

@@ -1,16 +1,7 @@
-"""Step 2: the degradation that makes clean patches look, in distribution, like degraded ones (section 3.1).
+"""Step 2: the degradation that makes clean patches look, in distribution, like degraded ones (section 3.1), by rounds.
 
-The gradient (eq. 5). With y_1 = T(A x + noise) simulated, y_t = (1 - t) y_0 + t y_1, and the scores
-s = (t v - y_t)/(1 - t), the gradient of the integrated KL divergence with respect to y_1 is w(t) (v_aux - v_degraded)
-at the same y_t, with no gradient through the networks. It is descended, so y_1 moves towards v_degraded. The exact
-weight is t^2/(1 - t), the published code's 1; here w = t: once whitened they differ little.
-
-The number. For this path the KL divergence of simulated from degraded patches is, by de Bruijn's identity,
-
-    KL = integral over t in (0, 1) of  t/(1 - t) * E|v_aux - v_degraded|^2 dt,
-    IKL = integral over s of KL at time s = integral over t of  t * E|v_aux - v_degraded|^2 dt,
-
-since d/dt KL_t = (t/(1 - t)) E|v_aux - v_degraded|^2 and the integral of KL_s over s weighs what happens at t by 1 - t.
+The gradient and the number that is reported are in `ikl`; the paper's own procedure is in `alternating`. Which of the
+two runs is decided by `learn_kernels`.
 """
 
 from __future__ import annotations
@@ -28,20 +19,22 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ddm_gui.engine import alternating
+from ddm_gui.engine.alternating import AlternatingTraining
 from ddm_gui.engine.colour import ColourMatch
-from ddm_gui.engine.degradation import blur_valid, clip_straight_through, round_straight_through
 from ddm_gui.engine.descent import KernelDescent, set_kernels
-from ddm_gui.engine.events import Event, KernelProgress, KernelSnapshot, Stage
-from ddm_gui.engine.flow import FlowModel, PathSample, Velocity, build_velocity, sample_path
-from ddm_gui.engine.kernels import KernelModel, centre_prior, outskirts, start_kernels
+from ddm_gui.engine.events import Event
+from ddm_gui.engine.flow import FlowModel, PathSample, build_velocity, sample_path
+from ddm_gui.engine.ikl import excess_loss, matching_loss
+from ddm_gui.engine.kernels import SoftmaxKernels, build_kernels, outskirts, start_kernels, weighted_priors
 from ddm_gui.engine.magnitude import MagnitudeMatch
 from ddm_gui.engine.patches import PatchPool
 from ddm_gui.engine.phase import PhaseDescent, all_pass_gradient, path_loss, taps_width
-from ddm_gui.engine.psf import centred
+from ddm_gui.engine.search import DRAW_KERNELS, PHOTOMETRY_RATE, KernelSearch, as_grid
 from ddm_gui.engine.settings import Settings
+from ddm_gui.engine.simulation import Simulation
 from ddm_gui.engine.spectrum import noise_floor, periodogram
 from ddm_gui.engine.training import (
-    Training,
     adam,
     diverged,
     draws,
@@ -51,87 +44,20 @@ from ddm_gui.engine.training import (
     under_prefix,
     with_prefix,
 )
-from ddm_gui.engine.whitening import MARGIN, SURPLUS, Whitening, unit_contrast
+from ddm_gui.engine.whitening import PlainPixels
 
 ROUND = 100  # updates of the auxiliary network for each step of the kernel
 LISTENING = 40  # of them, the last ones, whose gradients are added up
 ROUND_WORK = 3.0  # times as long as an update of the phases takes one of a round, which trains a network
 SMALLEST_STEP = 0.25  # the last step of the kernel over the first
-AVERAGED_SHARE = 0.4  # of the rounds, the last ones, over which the kernel is averaged
 FOLLOWED_MEMORY = 0.95  # per update, of the auxiliary network's average
 CONTRACTING_STEPS = 150  # by which a flat or random kernel becomes one of the right size, before its phases are turned
 CONTRACTING_SIZE = 0.5  # of the first of them, nats
 COLOUR_STEPS = 60  # of the colours against each other, each time
-PHOTOMETRY_RATE = 1e-3  # of log gain and log noise
 SPREAD_WEIGHT = 1.0  # of the push from a flat or random start, of a step of size one; falling to 0 at half time
-IKL_MEMORY = 0.98  # per update, of the running mean that is reported
 ABOUT_BATCHES = 20  # of patches, by which a kernel is compared with itself turned by half a turn
-DRAW_KERNELS, DRAW_ABOUT = 3, 4  # which random stream
-
-
-@dataclass(frozen=True)
-class Simulation:
-    """How clean patches become simulated ones: T, the degraded photos' depth in bits, and the settings."""
-
-    whitening: Whitening
-    depth: int
-    settings: Settings
-
-    def draw(self, clean: PatchPool, kernels: KernelModel, generator: torch.Generator) -> Tensor:
-        """T(A x + noise), B x C x P x P, differentiable in the kernels, the gain and the noise."""
-        patches, noise, whitened = self._bright(clean, kernels, generator, 0)
-        if torch.is_grad_enabled():
-            whitened = self.whitening.apply(self._camera(patches, kernels, noise))
-        return unit_contrast(whitened)
-
-    def whitened(self, clean: PatchPool, kernels: KernelModel, generator: torch.Generator, more: int) -> Tensor:
-        """A x + noise whitened, B x 1 x (P + more) x (P + more), without a gradient and before contrast is taken."""
-        return self._bright(clean, kernels, generator, more)[2]
-
-    @torch.no_grad()
-    def _bright(
-        self, clean: PatchPool, kernels: KernelModel, generator: torch.Generator, more: int
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        """Clean patches, noise and the whitened simulated patches: of three the first bright ones, as of degraded
-        patches."""
-        device, seen = kernels.logits.device, self.settings.patch_size + MARGIN + more
-        size = seen + kernels.logits.shape[-1] - 1
-        batch = clean.draw(SURPLUS * self.settings.batch_size, size, generator, mirror=self.settings.mirror_clean)
-        patches = batch.pixels.to(device)
-        noise = torch.randn((*patches.shape[:2], seen, seen), generator=generator).to(device)
-        whitened = self.whitening.apply(self._camera(patches, kernels, noise))
-        kept = self.whitening.bright_enough(whitened, self.settings.batch_size)
-        return patches[kept], noise[kept], whitened[kept]
-
-    def _camera(self, patches: Tensor, kernels: KernelModel, noise: Tensor) -> Tensor:
-        """What the camera did: blur, noise, clipping, rounding (gradient straight through the last two)."""
-        exposed = blur_valid(patches, kernels.with_gain()) + kernels.log_sigma.exp() * noise
-        return round_straight_through(clip_straight_through(exposed), self.depth)
-
-
-def matching_loss(difference: Tensor, sample: PathSample, simulated: Tensor) -> Tensor:
-    """A surrogate whose gradient with respect to `simulated` is eq. 5 with w = t; as a number it means nothing.
-
-    `difference` is v_aux - v_degraded at the same y_t.
-    """
-    return (sample.weight * difference.detach() * simulated).mean()
-
-
-def excess_loss(auxiliary: Tensor, degraded: Tensor, sample: PathSample) -> Tensor:
-    """The IKL from one batch, in nats per value: mean of t (|v_degraded - u|^2 - |v_aux - u|^2).
-
-    The same integral as t |v_aux - v_degraded|^2 where v_aux is exact, since u - v_aux then has mean 0 given y_t; and
-    it scatters around 0 when nothing is left to tell the two apart.
-    """
-    difference = (degraded - sample.target).square() - (auxiliary - sample.target).square()
-    return (sample.weight * difference).mean()
-
-
-def integrated_kl(auxiliary: Velocity, degraded: Velocity, simulated: Tensor, generator: torch.Generator) -> float:
-    """The IKL between simulated and degraded patches, nats per value, for exact velocities: E[t |v_aux - v_deg|^2]."""
-    sample = sample_path(simulated, generator)
-    difference = auxiliary(sample.y_t, sample.t) - degraded(sample.y_t, sample.t)
-    return float((sample.weight * difference.square()).mean())
+DRAW_ABOUT = 4  # which random stream
+TIMED_PIXELS = 64 * 32 * 32  # of the batch by which the time of an update is estimated, at most
 
 
 def phase_updates(settings: Settings) -> int:
@@ -140,17 +66,21 @@ def phase_updates(settings: Settings) -> int:
 
 
 def updates_needed(settings: Settings) -> int:
-    """How many updates step 2 makes: those of the phases, then whole rounds."""
+    """How many updates step 2 makes: in rounds those of the phases, then whole rounds."""
+    if settings.procedure == "alternating":
+        return alternating.updates_needed(settings)
     return phase_updates(settings) + ROUND * math.ceil(settings.images_kernel / (settings.batch_size * ROUND))
 
 
 def work(settings: Settings, updates: int) -> float:
-    """How much work the first `updates` of step 2 are, in updates of a round."""
+    """How much work the first `updates` of step 2 are, in updates of a round or of the alternating procedure."""
+    if settings.procedure == "alternating":
+        return float(updates)
     turning = min(updates, phase_updates(settings))
     return turning / ROUND_WORK + updates - turning
 
 
-class KernelTraining(Training):
+class KernelTraining(KernelSearch):
     """Step 2's updates. First the phases are turned, which needs no auxiliary network (see `phase`). Then come rounds:
     the auxiliary network learns the simulated patches of a kernel that stands still, then the gradients of a round's
     last updates are added up, and the kernel takes one large step.
@@ -159,34 +89,25 @@ class KernelTraining(Training):
     before: on a lens with coma that ended at NCC .77 to .92 from .907; five rounds ended at .949.
     """
 
-    stage = Stage.KERNELS
+    model: SoftmaxKernels
 
     def __init__(
         self,
         flow: FlowModel,
         clean: PatchPool,
         simulation: Simulation,
-        model: KernelModel,
+        model: SoftmaxKernels,
         colour: ColourMatch,
         phase: PhaseDescent,
         descent: KernelDescent,
         settings: Settings,
     ) -> None:
-        self.flow, self.clean, self.simulation, self.settings = flow, clean, simulation, settings
-        self.model, self.colour, self.phase, self.descent = model, colour, phase, descent
-        self.device = model.logits.device
-        self.batch_size = settings.batch_size
-        self.updates = updates_needed(settings)
         self.first_round = phase_updates(settings)
-        model.log_sigma.requires_grad_(settings.noise_sigma == "learn")
+        super().__init__(flow, clean, simulation, model, settings, updates_needed(settings), self.first_round)
+        self.colour, self.phase, self.descent = colour, phase, descent
         self.photometry = adam([([model.log_gain, model.log_sigma], PHOTOMETRY_RATE)])
         self._begin_round()
         self.gradient = torch.zeros_like(model.logits)
-        self.average = torch.zeros_like(model.logits)
-        self.average_sigma = torch.zeros((), device=self.device)
-        self.averaged = 0
-        self.ikl = torch.zeros((), device=self.device)
-        self.heard = 0
 
     def step(self) -> None:
         if self.update == 0 and self.first_round > 0:
@@ -261,7 +182,7 @@ class KernelTraining(Training):
             auxiliary = self.followed(sample.y_t, sample.t)
             degraded = self.flow.velocity(sample.y_t, sample.t)
         self._remember(excess_loss(auxiliary, degraded, sample))
-        self._listen(matching_loss(auxiliary - degraded, sample, simulated))
+        self._listen(matching_loss(auxiliary - degraded, sample.weight, simulated))
         if in_round == ROUND - 1:
             self._move()
             self._average()
@@ -275,8 +196,10 @@ class KernelTraining(Training):
     def _follow(self, sample: PathSample, in_round: int) -> None:
         """One update of the auxiliary network by flow matching on simulated patches."""
         self.optimiser.zero_grad()
-        torch.autograd.backward((self.auxiliary(sample.y_t, sample.t) - sample.target).square().mean())
+        loss = (self.auxiliary(sample.y_t, sample.t) - sample.target).square().mean()
+        torch.autograd.backward(loss)
         self.optimiser.step()
+        self.watch.see(loss, self.update - self.first_round)
         memory = min(FOLLOWED_MEMORY, (in_round + 1) / (in_round + 10))
         with torch.no_grad():
             for followed, weight in zip(self.followed.parameters(), self.auxiliary.parameters(), strict=True):
@@ -285,7 +208,7 @@ class KernelTraining(Training):
     def _listen(self, loss: Tensor) -> None:
         """Adds to the kernel's gradient; gain and noise, which are stiff, move at once."""
         model = self.model
-        loss = loss + self.settings.centre_weight * centre_prior(model.kernels())
+        loss = loss + weighted_priors(self.settings, model.kernels())
         photometry = [parameter for parameter in (model.log_gain, model.log_sigma) if parameter.requires_grad]
         shape, *rest = torch.autograd.grad(loss, [model.logits, *photometry])
         self.gradient += shape
@@ -324,47 +247,12 @@ class KernelTraining(Training):
             return torch.zeros((), device=self.device)
         return SPREAD_WEIGHT * max(0.0, 1 - 2 * done) * outskirts(self.settings.kernel_size, self.device)
 
-    def _remember(self, excess: Tensor) -> None:
-        """Running mean of the IKL over updates in which the auxiliary network has caught up."""
-        self.heard += 1
-        self.ikl = self.ikl.lerp(excess, max(1 - IKL_MEMORY, 1 / self.heard))
-
-    def _average(self) -> None:
-        """Mean of kernel and noise over the last rounds: their scatter goes, their place stays."""
-        if self.update + 1 < self.updates - AVERAGED_SHARE * (self.updates - self.first_round):
-            return
-        self.averaged += 1
-        self.average = self.average.lerp(self.model.kernels().detach(), 1 / self.averaged)
-        self.average_sigma = self.average_sigma.lerp(self.model.log_sigma.detach().exp(), 1 / self.averaged)
-
     def work(self, updates: int) -> float:
         return work(self.settings, updates)
 
-    def noise_sigma(self) -> float:
-        """The noise of the moment."""
-        return float(self.model.log_sigma.detach().exp())
-
-    def progress(self, seconds_left: float) -> KernelProgress:
-        ikl = float(self.ikl)
-        if not math.isfinite(ikl):
-            raise diverged(self.stage)
-        caught_up = self.heard > 0
-        seen, total = self.update * self.batch_size, self.updates * self.batch_size
-        return KernelProgress(
-            seen,
-            total,
-            ikl if caught_up else None,
-            self.flow.floor if caught_up else None,
-            self.noise_sigma(),
-            seconds_left,
-        )
-
-    def snapshot(self) -> KernelSnapshot:
-        return KernelSnapshot(self.update * self.batch_size, as_grid(self.model.kernels().detach()), self.noise_sigma())
-
     def tensors(self) -> dict[str, Tensor]:
         return {
-            **with_prefix("kernels", self.model.state_dict()),
+            **super().tensors(),
             **with_prefix("auxiliary", self.auxiliary.state_dict()),
             **with_prefix("followed", self.followed.state_dict()),
             **with_prefix("optimiser", optimiser_tensors(self.optimiser)),
@@ -372,16 +260,10 @@ class KernelTraining(Training):
             **with_prefix("descent", self.descent.tensors()),
             **with_prefix("photometry", optimiser_tensors(self.photometry)),
             "gradient": self.gradient,
-            "average": self.average,
-            "average_sigma": self.average_sigma,
-            "ikl": self.ikl,
         }
 
-    def numbers(self) -> dict[str, Any]:
-        return {"averaged": self.averaged, "heard": self.heard}
-
     def load(self, tensors: Mapping[str, Tensor], numbers: Mapping[str, Any]) -> None:
-        self.model.load_state_dict(under_prefix("kernels", tensors))
+        super().load(tensors, numbers)
         self.auxiliary.load_state_dict(under_prefix("auxiliary", tensors))
         self.followed.load_state_dict(under_prefix("followed", tensors))
         restore_optimiser(self.optimiser, under_prefix("optimiser", tensors))
@@ -389,10 +271,6 @@ class KernelTraining(Training):
         self.descent.load(under_prefix("descent", tensors))
         restore_optimiser(self.photometry, under_prefix("photometry", tensors))
         self.gradient = tensors["gradient"].to(self.device)
-        device = self.device
-        self.average, self.average_sigma = tensors["average"].to(device), tensors["average_sigma"].to(device)
-        self.ikl = tensors["ikl"].to(device)
-        self.averaged, self.heard = numbers["averaged"], numbers["heard"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -415,27 +293,33 @@ def learn_kernels(
     checkpoint: Path,
     fingerprint: Mapping[str, Any],
 ) -> Generator[Event, None, Match]:
-    """Alternates the auxiliary network and the kernel; resumes from `checkpoint` by itself, bit for bit on a CPU.
+    """Step 2 by the procedure of the settings; resumes from `checkpoint` by itself, bit for bit on a CPU.
 
     `depth` is that of the degraded photos, in bits. Closing the generator saves a checkpoint.
 
     Raises:
-        UserError: the loss is not finite any more, or the disk does not take a checkpoint.
+        UserError: training has diverged, or the disk does not take a checkpoint.
     """
     sigma = noise_floor(flow.spectrum) if settings.noise_sigma == "learn" else float(settings.noise_sigma)
     clean_spectrum = periodogram(clean, settings.seed)
     start, gains = start_kernels(settings, flow.spectrum, clean_spectrum, sigma)
     visible, _ = start_kernels(replace(settings, start="spectral"), flow.spectrum, clean_spectrum, sigma)
-    training = KernelTraining(
-        flow,
-        clean,
-        Simulation(flow.whitening, depth, settings),
-        KernelModel(start, gains, sigma).to(device),
-        ColourMatch(flow.spectrum.to(device), clean_spectrum.to(device)),
-        PhaseDescent(MagnitudeMatch(flow.spectrum.to(device), clean_spectrum.to(device), sigma)),
-        KernelDescent(visible.to(device)),
-        settings,
-    )
+    simulation = Simulation(flow.sight, depth, settings)
+    training: KernelSearch
+    if settings.procedure == "alternating":
+        model = build_kernels(settings, start, gains, sigma).to(device)
+        training = AlternatingTraining(flow, clean, simulation, model, settings)
+    else:
+        training = KernelTraining(
+            flow,
+            clean,
+            simulation,
+            SoftmaxKernels(start, gains, sigma).to(device),
+            ColourMatch(flow.spectrum.to(device), clean_spectrum.to(device)),
+            PhaseDescent(MagnitudeMatch(flow.spectrum.to(device), clean_spectrum.to(device), sigma)),
+            KernelDescent(visible.to(device)),
+            settings,
+        )
     yield from run(training, checkpoint, fingerprint)
     return Match(
         as_grid(training.average),
@@ -446,11 +330,16 @@ def learn_kernels(
     )
 
 
-def seconds_per_update(settings: Settings, device: torch.device) -> tuple[float, float]:
-    """Seconds that an update of step 1 and one of a round take here, timed on a few passes of the network."""
-    network = build_velocity(settings).to(device)
-    patches = torch.randn(settings.batch_size, 1, settings.patch_size, settings.patch_size, device=device)
-    t = torch.full((settings.batch_size,), 0.5, device=device)
+def seconds_per_update(settings: Settings, channels: int, device: torch.device) -> tuple[float, float]:
+    """Seconds that an update of step 1 and one of step 2 (in a round) take here, timed on a few passes of the network.
+
+    `channels` are the photos'. Large patches are timed in a small batch.
+    """
+    sight = PlainPixels(1 if settings.whiten else channels)
+    network = build_velocity(settings, sight).to(device)
+    count = min(settings.batch_size, max(1, TIMED_PIXELS // settings.patch_size**2))
+    patches = torch.randn(count, sight.channels, settings.patch_size, settings.patch_size, device=device)
+    t = torch.full((count,), 0.5, device=device)
 
     def forward() -> float:
         with torch.no_grad():
@@ -461,9 +350,12 @@ def seconds_per_update(settings: Settings, device: torch.device) -> tuple[float,
         torch.autograd.backward(loss)
         return float(loss.detach())  # waits for the device
 
-    forward_seconds, training_seconds = _median_seconds(forward), _median_seconds(both_ways)
+    forward_seconds, training_seconds = (
+        seconds * settings.batch_size / count for seconds in (_median_seconds(forward), _median_seconds(both_ways))
+    )
+    looks = 1.0 if settings.procedure == "alternating" else 2 * LISTENING / ROUND
     # Beside the network: drawing, whitening and the optimiser, and in step 2 blurring.
-    return 1.3 * training_seconds, 1.5 * training_seconds + 2 * LISTENING / ROUND * forward_seconds
+    return 1.3 * training_seconds * settings.accumulate, 1.5 * training_seconds + looks * forward_seconds
 
 
 def _median_seconds(action: Callable[[], float]) -> float:
@@ -475,10 +367,3 @@ def _median_seconds(action: Callable[[], float]) -> float:
         action()
         times.append(time.perf_counter() - before)
     return sorted(times)[1]
-
-
-def as_grid(kernels: Tensor) -> NDArray[np.float32]:
-    """C' x k x k on any device -> 1 x 1 x C' x k x k, centred, read-only."""
-    grid = centred(kernels.cpu().numpy()[None, None])
-    grid.flags.writeable = False
-    return grid

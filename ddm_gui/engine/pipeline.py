@@ -18,7 +18,7 @@ from ddm_gui.engine.devices import choose_device
 from ddm_gui.engine.errors import UserError
 from ddm_gui.engine.events import CheckpointSaved, Estimate, Event, KernelSnapshot, Note, Result, Stage
 from ddm_gui.engine.files import previous
-from ddm_gui.engine.flow import FlowModel, train_flow
+from ddm_gui.engine.flow import FlowModel, Pretraining, train_flow
 from ddm_gui.engine.lock import locked
 from ddm_gui.engine.matching import Match, learn_kernels, seconds_per_update, updates_needed, work
 from ddm_gui.engine.patches import PatchPool, check_sources
@@ -30,8 +30,9 @@ from ddm_gui.engine.restore.photos import restore_photos
 from ddm_gui.engine.scores import kernel_ncc, kernel_psnr, score_folders
 from ddm_gui.engine.settings import Settings
 from ddm_gui.engine.spectrum import WINDOW
-from ddm_gui.engine.whitening import MARGIN
+from ddm_gui.engine.whitening import PlainPixels, Whitening
 
+STAGE_NAMES = {Stage.PRETRAIN: "What clean photos look like", Stage.FLOW: "Step 1", Stage.KERNELS: "Step 2"}
 DOUBT = 0.3  # on the demo's lens the true squared error was .05 to .1 times the squared distance from the start
 
 
@@ -87,8 +88,9 @@ def _learn(project: Project, only: Stage | None, again: bool) -> Generator[Event
             "This version learns one kernel for the whole photo.",
             "Set rows and cols to 1.",
         )
-    seen = settings.patch_size + MARGIN
-    smallest_degraded = max(WINDOW, seen + taps_width(settings.kernel_size) - 1)
+    seen = settings.patch_size + (Whitening.margin if settings.whiten else PlainPixels.margin)
+    turned = taps_width(settings.kernel_size) - 1 if settings.procedure == "rounds" else 0
+    smallest_degraded = max(WINDOW, seen + turned)
     smallest_clean = smallest_degraded + settings.kernel_size - 1
     check_sources(project.clean, project.degraded, smallest_clean=smallest_clean, smallest_degraded=smallest_degraded)
     device = choose_device(settings.device)
@@ -108,22 +110,36 @@ def _steps(
 
     degraded = yield from _load(project.degraded, smallest_degraded, settings)
     clean = None
-    if only is not Stage.FLOW:
+    if only is not Stage.FLOW or settings.images_pretrain > 0:
         clean = yield from _load(project.clean, smallest_clean, settings)
         if clean.channels != degraded.channels:
             raise UserError("One folder is in colour and the other is grey.", "", "Choose folders of the same kind.")
-    yield Estimate(_seconds_needed(project, device, only))
+    yield Estimate(_seconds_needed(project, degraded.channels, device, only))
 
-    fingerprint = project.fingerprint(Stage.FLOW)
-    flow = yield from train_flow(degraded, settings, device, project.flow_checkpoint, fingerprint)
-    if clean is None:
+    flow = yield from _flow(project, degraded, clean, device)
+    if clean is None or only is Stage.FLOW:
         return None
     match = yield from _match(project, flow, clean, degraded.depth, device)
     error = doubt(match.kernels, match.spectral)
     psf = PsfGrid(match.kernels, match.noise_sigma, "display", _provenance(project, flow, match), error)
     psf.save(project.psf)
-    notes = [checkpoint_notes(project.checkpoint(stage)) or {} for stage in (Stage.FLOW, Stage.KERNELS)]
-    return Learned(psf, match.start, match.ikl, sum(note["seconds"] for note in notes))
+    notes = [checkpoint_notes(project.checkpoint(stage)) or {} for stage in project.stages()]
+    return Learned(psf, match.start, match.ikl, sum(note.get("seconds", 0.0) for note in notes))
+
+
+def _flow(
+    project: Project, degraded: PatchPool, clean: PatchPool | None, device: torch.device
+) -> Generator[Event, None, FlowModel]:
+    """Step 1, from the clean patches on where it begins with them."""
+    pretraining = None
+    if clean is not None and Stage.PRETRAIN in project.stages():
+        pretraining = Pretraining(clean, project.clean_checkpoint, project.fingerprint(Stage.PRETRAIN))
+        if project.stage_states()[Stage.FLOW] is StageState.ABSENT:
+            yield Note("Step 1 begins with the clean photos.")
+    fingerprint = project.fingerprint(Stage.FLOW)
+    return (
+        yield from train_flow(degraded, project.settings, device, project.flow_checkpoint, fingerprint, pretraining)
+    )
 
 
 def doubt(kernels: NDArray[np.float32], spectral: NDArray[np.float32]) -> float:
@@ -182,10 +198,10 @@ def _discard_stale(project: Project, only: Stage | None) -> Generator[Event, Non
             f"Step 1 was made with another: {changed}." if changed else "Step 1 is not finished.",
             "Run step 1 first, or both.",
         )
-    for number, stage in enumerate((Stage.FLOW, Stage.KERNELS), start=1):
-        if states[stage] is StageState.STALE:
+    for stage, state in states.items():
+        if state is StageState.STALE:
             changed = ", ".join(project.changes_since(stage))
-            yield Note(f"Step {number} is computed again: it was made with another {changed}.")
+            yield Note(f"{STAGE_NAMES[stage]} is computed again: it was made with another {changed}.")
             _discard(project.checkpoint(stage))
 
 
@@ -195,13 +211,17 @@ def _discard(checkpoint: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def _seconds_needed(project: Project, device: torch.device, only: Stage | None) -> float:
+def _seconds_needed(project: Project, channels: int, device: torch.device, only: Stage | None) -> float:
     """How long what is left to do takes, from the time of a few updates now."""
-    flow, kernels = seconds_per_update(project.settings, device)
+    flow, kernels = seconds_per_update(project.settings, channels, device)
     settings = project.settings
+    per_update = settings.batch_size * settings.accumulate
     seconds = 0.0
     if only is not Stage.KERNELS:
-        seconds += flow * settings.images_flow / settings.batch_size * _share_left(project, Stage.FLOW)
+        left = _share_left(project, Stage.FLOW)
+        seconds += flow * settings.images_flow / per_update * left
+        if Stage.PRETRAIN in project.stages() and left == 1.0:
+            seconds += flow * settings.images_pretrain / per_update * _share_left(project, Stage.PRETRAIN)
     if only is not Stage.FLOW:
         seconds += kernels * work(settings, updates_needed(settings)) * _share_left(project, Stage.KERNELS)
     return seconds

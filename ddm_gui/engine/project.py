@@ -57,6 +57,11 @@ class Project:
         return self.root / "checkpoints" / "flow.safetensors"
 
     @property
+    def clean_checkpoint(self) -> Path:
+        """The first part of step 1, on clean patches. It is kept: its network knows clean photos."""
+        return self.root / "checkpoints" / "clean.safetensors"
+
+    @property
     def kernels_checkpoint(self) -> Path:
         """Step 2: kernel, auxiliary network, optimisers, position in the run."""
         return self.root / "checkpoints" / "kernels.safetensors"
@@ -77,8 +82,18 @@ class Project:
         return self.root / "restored"
 
     def checkpoint(self, stage: Stage) -> Path:
-        """Of step 1 or step 2."""
-        return self.flow_checkpoint if stage is Stage.FLOW else self.kernels_checkpoint
+        """Of what is learned, step by step."""
+        return {
+            Stage.PRETRAIN: self.clean_checkpoint,
+            Stage.FLOW: self.flow_checkpoint,
+            Stage.KERNELS: self.kernels_checkpoint,
+        }[stage]
+
+    def stages(self) -> tuple[Stage, ...]:
+        """What is learned with these settings, in order."""
+        if self.settings.images_pretrain > 0:
+            return (Stage.PRETRAIN, Stage.FLOW, Stage.KERNELS)
+        return (Stage.FLOW, Stage.KERNELS)
 
     def fingerprint(self, stage: Stage) -> dict[str, Any]:
         """All that the result of a step depends on: its settings, and its photos by name, size and date.
@@ -86,14 +101,16 @@ class Project:
         Raises:
             UserError: a source is missing or empty.
         """
-        scopes = {Scope.FLOW} if stage is Stage.FLOW else {Scope.FLOW, Scope.KERNELS}
+        scopes = {Scope.FLOW, Scope.KERNELS} if stage is Stage.KERNELS else {Scope.FLOW}
         result: dict[str, Any] = {
             item.name: getattr(self.settings, item.name)
             for item in fields(self.settings)
-            if item.metadata["scope"] in scopes
+            if item.metadata["scope"] in scopes and not (stage is Stage.PRETRAIN and item.name == "images_flow")
         }
-        result["degraded"] = _described(find_photos(self.degraded))
-        if stage is Stage.KERNELS:
+        result["degraded"] = _described(
+            find_photos(self.degraded)
+        )  # clean patches, too, are whitened by their spectrum
+        if stage is Stage.KERNELS or self.settings.images_pretrain > 0:
             result["clean"] = _described(find_photos(self.clean))
         return result
 
@@ -106,12 +123,12 @@ class Project:
         return [name for name in now if now[name] != then.get(name)]
 
     def stage_states(self) -> dict[Stage, StageState]:
-        """The state of both steps; step 2 is stale with step 1.
+        """The state of all that is learned; step 2 is stale with step 1.
 
         Raises:
             UserError: a source is missing or empty.
         """
-        return {stage: self._state(stage) for stage in (Stage.FLOW, Stage.KERNELS)}
+        return {stage: self._state(stage) for stage in self.stages()}
 
     def _state(self, stage: Stage) -> StageState:
         about = checkpoint_notes(self.checkpoint(stage))

@@ -5,7 +5,7 @@ The command line makes an option of each field, the window a form row, `project.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import Field, dataclass, field, fields, replace
 from enum import StrEnum
 from typing import Any, Literal
@@ -13,6 +13,7 @@ from typing import Any, Literal
 from ddm_gui.engine.errors import UserError
 
 NoiseSigma = float | Literal["learn"]
+Rate = float | Literal["auto"]
 
 
 class Scope(StrEnum):
@@ -34,10 +35,12 @@ def setting(
     unit: str = "",
     choices: tuple[Any, ...] = (),
     advanced: bool = True,
+    applies: Callable[[Settings], bool] | None = None,
 ) -> Any:
     """A dataclass field that carries what the command line and the window say about it.
 
     `low` and `high` are inclusive. `choices`, where given, are the only values allowed beside numbers in bounds.
+    `applies` says whether the setting does anything beside the others; None: always.
     """
     metadata = {
         "label": label,
@@ -48,8 +51,36 @@ def setting(
         "unit": unit,
         "choices": choices,
         "advanced": advanced,
+        "applies": applies,
     }
     return field(default=default, metadata=metadata)
+
+
+# What settings do something, beside the others.
+
+
+def _in_rounds(settings: Settings) -> bool:
+    return settings.procedure == "rounds"
+
+
+def _alternating(settings: Settings) -> bool:
+    return settings.procedure == "alternating"
+
+
+def _has_unet(settings: Settings) -> bool:
+    return settings.network == "unet"
+
+
+def _decays_by_root(settings: Settings) -> bool:
+    return settings.schedule == "inverse-sqrt"
+
+
+def _can_be_sparse(settings: Settings) -> bool:
+    return settings.parametrisation != "softmax"
+
+
+def _has_free_sum(settings: Settings) -> bool:
+    return settings.parametrisation == "deep-linear"
 
 
 @dataclass(frozen=True)
@@ -57,7 +88,7 @@ class Settings:
     """What a person can choose for a run. An instance is always valid: a value out of bounds is refused.
 
     Raises:
-        UserError: a value is out of its bounds, naming the setting and the bounds.
+        UserError: a value is out of its bounds, naming the setting and the bounds; or two settings do not go together.
     """
 
     # The degradation that is looked for
@@ -99,6 +130,21 @@ class Settings:
         choices=("spectral", "flat", "random"),
         advanced=False,
     )
+    parametrisation: str = setting(
+        "softmax",
+        "Kernel made of",
+        "softmax: never negative; normalised: pixels over their sum; deep-linear: the layers of a linear network.",
+        scope=Scope.KERNELS,
+        choices=("softmax", "normalised", "deep-linear"),
+        applies=_alternating,
+    )
+    free_gain: bool = setting(
+        False,
+        "Free contrast",
+        "Learn how the contrast of the two folders differs; rounds always do.",
+        scope=Scope.KERNELS,
+        applies=_alternating,
+    )
 
     # Patches and photos
     patch_size: int = setting(
@@ -109,6 +155,12 @@ class Settings:
         low=16,
         high=256,
         unit="px",
+    )
+    whiten: bool = setting(
+        True,
+        "Whitened patches",
+        "The networks see whitened luminance of unit contrast; without: plain pixels in all colours, as in the paper.",
+        scope=Scope.FLOW,
     )
     memory_budget: float = setting(
         2.0,
@@ -134,7 +186,22 @@ class Settings:
         high=2**31 - 1,
     )
 
-    # Effort
+    # Procedure and effort
+    procedure: str = setting(
+        "rounds",
+        "Procedure of step 2",
+        "rounds: phases first, then one large step a round; alternating: the paper's, a small step at each update.",
+        scope=Scope.KERNELS,
+        choices=("rounds", "alternating"),
+    )
+    images_pretrain: int = setting(
+        0,
+        "Clean patches for step 1",
+        "How many patches of the clean folder step 1 learns from before the degraded ones; 0: none.",
+        scope=Scope.FLOW,
+        low=0,
+        high=10**9,
+    )
     images_flow: int = setting(
         96_000,
         "Patches for step 1",
@@ -150,6 +217,7 @@ class Settings:
         scope=Scope.KERNELS,
         low=0,
         high=10**9,
+        applies=_in_rounds,
     )
     images_kernel: int = setting(
         19_200,
@@ -160,14 +228,91 @@ class Settings:
         high=10**9,
     )
     batch_size: int = setting(32, "Batch", "Patches per update.", scope=Scope.FLOW, low=1, high=4096)
+    accumulate: int = setting(
+        1,
+        "Batches per update",
+        "In step 1, batches whose gradients are added up for one update: a larger batch in the same memory.",
+        scope=Scope.FLOW,
+        low=1,
+        high=1024,
+    )
 
-    # The networks and their rates
+    # The networks
+    network: str = setting(
+        "compact",
+        "Network",
+        "compact: ours, made for small whitened patches; unet: the paper's, of EDM2's magnitude-preserving layers.",
+        scope=Scope.FLOW,
+        choices=("compact", "unet"),
+    )
     width: int = setting(64, "Network width", "Channels of the velocity network.", scope=Scope.FLOW, low=8, high=512)
     blocks: int = setting(
-        3, "Network blocks", "Residual blocks at each of the network's three stages.", scope=Scope.FLOW, low=1, high=16
+        3, "Network blocks", "Residual blocks at each resolution of the network.", scope=Scope.FLOW, low=1, high=16
     )
+    multipliers: str = setting(
+        "1,2,3,4",
+        "Width by resolution",
+        "Channels of the U-Net at full, half, quarter size and so on, in multiples of its width.",
+        scope=Scope.FLOW,
+        choices=("1,2", "1,2,2", "1,2,3", "1,2,3,4"),
+        applies=_has_unet,
+    )
+    attention: int = setting(
+        8,
+        "Self-attention at",
+        "Size of the U-Net's feature map at which pixels attend to each other; 0: nowhere.",
+        scope=Scope.FLOW,
+        low=0,
+        high=256,
+        unit="px",
+        applies=_has_unet,
+    )
+    dropout: float = setting(
+        0.0,
+        "Dropout",
+        "Share of the U-Net's values that are left out at each update of step 1.",
+        scope=Scope.FLOW,
+        low=0.0,
+        high=0.9,
+        applies=_has_unet,
+    )
+
+    # Their rates
     flow_rate: float = setting(
         0.03, "Rate of step 1", "Highest learning rate of step 1.", scope=Scope.FLOW, low=1e-6, high=1.0
+    )
+    schedule: str = setting(
+        "cosine",
+        "Schedule",
+        "How learning rates fall. cosine: to nothing at the end; inverse-sqrt: as the root of patches grows (EDM2).",
+        scope=Scope.FLOW,
+        choices=("cosine", "inverse-sqrt"),
+    )
+    ramp_up: int = setting(
+        3_200,
+        "Ramp-up",
+        "Patches over which the learning rates of a step rise.",
+        scope=Scope.FLOW,
+        low=0,
+        high=10**9,
+        applies=_decays_by_root,
+    )
+    decay_from: int = setting(
+        32_000,
+        "Decay from",
+        "Patches after which the learning rates of a step fall.",
+        scope=Scope.FLOW,
+        low=1,
+        high=10**9,
+        applies=_decays_by_root,
+    )
+    ema_relative_std: float = setting(
+        0.05,
+        "Average of weights",
+        "Relative standard deviation of the power-function average of step 1's weights, a share of the run (EDM2).",
+        scope=Scope.FLOW,
+        low=0.005,
+        high=0.25,
     )
     kernel_rate: float = setting(
         0.1,
@@ -176,6 +321,17 @@ class Settings:
         scope=Scope.KERNELS,
         low=1e-3,
         high=5.0,
+        applies=_in_rounds,
+    )
+    alternating_rate: Rate = setting(
+        "auto",
+        "Rate of the kernel",
+        "Adam's learning rate of the kernel; 'auto' by what the kernel is made of: 0.02, 2e-4 or 4e-4.",
+        scope=Scope.KERNELS,
+        low=1e-7,
+        high=1.0,
+        choices=("auto",),
+        applies=_alternating,
     )
     auxiliary_rate: float = setting(
         2e-3,
@@ -185,13 +341,49 @@ class Settings:
         low=1e-7,
         high=1.0,
     )
+    averaged_share: float = setting(
+        0.4,
+        "Averaged share",
+        "The kernel is averaged over this last part of step 2; 0: it is the last one.",
+        scope=Scope.KERNELS,
+        low=0.0,
+        high=1.0,
+    )
+
+    # Priors on the kernel
     centre_weight: float = setting(
         0.0,
         "Centre prior",
-        "Weight of the squared distance of the kernel's centroid from its middle.",
+        "Weight of the squared distance of the kernel's centroid from its middle, in pixels.",
         scope=Scope.KERNELS,
         low=0.0,
         high=10.0,
+    )
+    sparse_weight: float = setting(
+        0.0,
+        "Sparse prior",
+        "Weight of the mean absolute value of the kernel.",
+        scope=Scope.KERNELS,
+        low=0.0,
+        high=10.0,
+        applies=_can_be_sparse,
+    )
+    gaussian_weight: float = setting(
+        0.0,
+        "Gaussian prior",
+        "Weight of how far the kernel's light lies from its centroid: mean of value times squared distance.",
+        scope=Scope.KERNELS,
+        low=0.0,
+        high=10.0,
+    )
+    sum_weight: float = setting(
+        0.0,
+        "Sum-to-one prior",
+        "Weight of how far the kernel's sum is from one.",
+        scope=Scope.KERNELS,
+        low=0.0,
+        high=10.0,
+        applies=_has_free_sum,
     )
 
     # The machine
@@ -206,6 +398,12 @@ class Settings:
     def __post_init__(self) -> None:
         for item in fields(self):
             _check(item, getattr(self, item.name))
+        _check_together(self)
+
+    @property
+    def multiples(self) -> tuple[int, ...]:
+        """`multipliers` as numbers."""
+        return tuple(int(word) for word in self.multipliers.split(","))
 
     def with_changes(self, changes: Mapping[str, Any]) -> Settings:
         """A copy with other values.
@@ -252,11 +450,106 @@ def _check(item: Field[Any], value: Any) -> None:
     raise UserError(f"{meta['label']} ({item.name}) cannot be {value!r}.", f"It may be {allowed}.")
 
 
+SMALLEST_DEEP = 9  # px: layers of 5, 5, 1 and a first one of at least 1 pixel make a kernel of 9
+
+
+def _check_together(settings: Settings) -> None:
+    """Refuses values that are right alone and do nothing, or nothing right, beside each other."""
+    made_of = settings.parametrisation
+    if settings.procedure == "rounds":
+        if made_of != "softmax":
+            raise UserError(
+                f"The procedure 'rounds' cannot learn a {made_of} kernel (parametrisation).",
+                "It moves the logarithms of pixels, which must not be negative.",
+                "Choose parametrisation softmax, or procedure alternating.",
+            )
+        if not settings.whiten:
+            raise UserError(
+                "The procedure 'rounds' cannot do without whitened patches (whiten).",
+                "It turns phases on white patches of unit contrast.",
+                "Choose whiten, or procedure alternating.",
+            )
+    if made_of == "deep-linear" and settings.kernel_size < SMALLEST_DEEP:
+        raise UserError(
+            f"A deep-linear kernel cannot be {settings.kernel_size} px wide (kernel_size).",
+            f"Its layers of 5, 5 and 1 px and a first one make {SMALLEST_DEEP} px at least.",
+            "Choose a larger kernel size, or parametrisation softmax or normalised.",
+        )
+    if settings.sparse_weight > 0 and not _can_be_sparse(settings):
+        raise UserError(
+            "The sparse prior (sparse_weight) does nothing for a softmax kernel.",
+            "Its pixels are not negative and sum to one, so the mean of their absolute values never changes.",
+            "Set sparse_weight to 0, or choose parametrisation normalised or deep-linear.",
+        )
+    if settings.sum_weight > 0 and not _has_free_sum(settings):
+        raise UserError(
+            f"The sum-to-one prior (sum_weight) does nothing for a {made_of} kernel.",
+            "It sums to one as it is.",
+            "Set sum_weight to 0, or choose parametrisation deep-linear.",
+        )
+    _check_patch_size(settings)
+
+
+def _check_patch_size(settings: Settings) -> None:
+    """Refuses patches that the network cannot halve as often as it does, and attention at a size that it has not."""
+    deepest = 2 ** (len(settings.multiples) - 1) if settings.network == "unet" else 4
+    if settings.patch_size % deepest:
+        raise UserError(
+            f"Patches of {settings.patch_size} px (patch_size) do not fit the {settings.network} network.",
+            f"Its smallest feature map has 1/{deepest} of their size, which must be whole.",
+            f"Choose a multiple of {deepest}.",
+        )
+    sizes = [settings.patch_size // 2**level for level in range(len(settings.multiples))]
+    if settings.network == "unet" and settings.attention not in (0, *sizes):
+        raise UserError(
+            f"There is no feature map of {settings.attention} px for self-attention (attention).",
+            f"With patches of {settings.patch_size} px and multipliers {settings.multipliers} there are: "
+            f"{', '.join(map(str, sizes))}.",
+            "Choose one of them, or 0 for none.",
+        )
+
+
+# The paper's experiment on faces (B.1): motion blur and Gaussian blur were learned with the same numbers. The ramp-up
+# and the decay of the rates are not published; no average of the kernel is described.
+_PAPER_FFHQ: dict[str, Any] = {
+    "kernel_size": 28,
+    "channels": 1,
+    "noise_sigma": 0.02,
+    "start": "random",
+    "parametrisation": "normalised",
+    "patch_size": 256,
+    "whiten": False,
+    "procedure": "alternating",
+    "images_flow": 5 * 2**20,
+    "images_kernel": 2**20,
+    "batch_size": 32,
+    "accumulate": 8,
+    "network": "unet",
+    "width": 32,
+    "blocks": 1,
+    "multipliers": "1,2,3,4",
+    "attention": 32,
+    "dropout": 0.2,
+    "flow_rate": 1e-2,
+    "schedule": "inverse-sqrt",
+    "ramp_up": 2**16,
+    "decay_from": 2**19,
+    "ema_relative_std": 0.05,
+    "alternating_rate": 4e-5,
+    "auxiliary_rate": 1e-5,
+    "averaged_share": 0.0,
+    "sparse_weight": 1.0,
+}
+
 PRESETS: dict[str, dict[str, Any]] = {
     # Meant for at most ten minutes on two CPU cores for folders such as Kodak and CBSD68.
     "quick": {},
     # The whole way in three minutes on two CPU cores, for a first look, and for the demo.
     "glance": {"images_flow": 32_000, "images_phase": 12_800, "images_kernel": 9_600},
+    # Meant for at most twenty minutes on two CPU cores.
+    "thorough": {"images_flow": 300_000, "images_phase": 64_000, "images_kernel": 38_400},
+    "paper-ffhq-motion": _PAPER_FFHQ,
+    "paper-ffhq-gaussian": _PAPER_FFHQ,
 }
 
 

@@ -1,4 +1,4 @@
-"""What both training steps share: the loop that runs, reports and saves; seeded draws; rates; checkpoints."""
+"""What both training steps share: the loop that runs, reports and saves; draws; rates; averages; checkpoints."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import math
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Generator, Iterable, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -18,16 +19,26 @@ from torch import Tensor, nn
 from ddm_gui.engine.errors import UserError
 from ddm_gui.engine.events import CheckpointSaved, Event, Stage, StageDone, StageStarted
 from ddm_gui.engine.files import previous, write_aside
+from ddm_gui.engine.settings import Settings
 
 CHECKPOINT_SECONDS = 120.0
 REPORT_SECONDS = 0.2
 SNAPSHOT_SECONDS = 1.0
 WARM_UP_UPDATES = 100
+WATCHED_UPDATES = 50  # over which the loss that is watched is averaged
 
 
 def draws(seed: int, purpose: int, update: int) -> torch.Generator:
     """The random stream of one update. Each update has its own, so a resumed run needs no random state to be saved."""
     return torch.Generator().manual_seed((seed * 1_000_003 + purpose * 10_007 + update * 2_654_435_761) % (2**63))
+
+
+@contextmanager
+def seeded(generator: torch.Generator, device: torch.device) -> Generator[None, None, None]:
+    """Lets what takes torch's global random numbers (dropout) take those of `generator`, and then gives them back."""
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        torch.manual_seed(int(torch.randint(2**62, (), generator=generator)))
+        yield
 
 
 def cosine_decay(update: int, total: int) -> float:
@@ -48,17 +59,46 @@ def adam(groups: Iterable[tuple[Iterable[Tensor], float]]) -> torch.optim.Adam:
     return torch.optim.Adam(described, betas=(0.9, 0.99))
 
 
-class WeightAverage:
-    """Exponential moving average of a network's weights; its memory grows with the run until `decay` is reached."""
+def root_decay(images: int, ramp_up: int, decay_from: int) -> float:
+    """EDM2's schedule: a linear rise over `ramp_up` images, then 1/sqrt of the images seen, from `decay_from` on."""
+    return min(1.0, images / max(ramp_up, 1)) / math.sqrt(max(images / decay_from, 1.0))
 
-    def __init__(self, network: nn.Module, decay: float = 0.998) -> None:
-        self.decay = decay
+
+def rate_factor(settings: Settings, update: int, updates: int, images_per_update: int) -> float:
+    """What the rates of an update (from 0) are multiplied by, by the setting `schedule`."""
+    if settings.schedule == "cosine":
+        return cosine_decay(update, updates)
+    return root_decay((update + 1) * images_per_update, settings.ramp_up, settings.decay_from)
+
+
+def power_of(relative_std: float) -> float:
+    """gamma of EDM2's power-function average, t^gamma over a run's time t, from its standard deviation over the run's
+    length: sqrt(gamma + 1) / ((gamma + 2) sqrt(gamma + 3)), that of the beta distribution (gamma + 1, 1).
+
+    By bisection: it falls for gamma >= 0, from 0.289.
+    """
+    low, high = 0.0, 1e6
+    for _ in range(100):
+        middle = (low + high) / 2
+        spread = math.sqrt(middle + 1) / ((middle + 2) * math.sqrt(middle + 3))
+        low, high = (middle, high) if spread > relative_std else (low, middle)
+    return low
+
+
+class WeightAverage:
+    """EDM2's power-function average of a network's weights: at update n it weighs those of update m by (m/n)^gamma.
+
+    Its width is the same share of the run however long that was, and what the network was at first goes by itself.
+    """
+
+    def __init__(self, network: nn.Module, relative_std: float) -> None:
+        self.exponent = power_of(relative_std) + 1
         self.weights = {name: value.detach().clone() for name, value in network.state_dict().items()}
 
     @torch.no_grad()
     def update(self, network: nn.Module, update: int) -> None:
         """Moves the average towards the weights of the moment; `update` counts from 0."""
-        decay = min(self.decay, (update + 1) / (update + 10))
+        decay = (1 - 1 / (update + 1)) ** self.exponent
         for name, value in network.state_dict().items():
             self.weights[name].lerp_(value, 1 - decay)
 
@@ -66,6 +106,49 @@ class WeightAverage:
         """Puts back averaged weights, on the device where they are."""
         for name, value in weights.items():
             self.weights[name].copy_(value)
+
+
+class Watch:
+    """Sees when a loss runs away: when its running mean is `limit` times the least that it was.
+
+    It looks at every update, and waits for the device only in `check`.
+    """
+
+    def __init__(self, device: torch.device, limit: float) -> None:
+        self.limit = limit
+        largest = torch.finfo(torch.float32).max  # finite, as all of a checkpoint is
+        self.state = {"mean": torch.zeros((), device=device), "least": torch.full((), largest, device=device)}
+
+    @torch.no_grad()
+    def see(self, loss: Tensor, update: int) -> None:
+        """The loss of an update, counted from 0."""
+        mean = self.state["mean"].lerp(loss.detach().float(), max(1 / WATCHED_UPDATES, 1 / (update + 1)))
+        least = self.state["least"]
+        self.state = {"mean": mean, "least": least.minimum(mean) if update + 1 >= WATCHED_UPDATES else least}
+
+    def check(self, stage: Stage) -> None:
+        """Looks at what was seen so far.
+
+        Raises:
+            UserError: the loss is not finite any more, or has run away.
+        """
+        grown = float(self.state["mean"] / self.state["least"])
+        if not math.isfinite(grown):
+            raise diverged(stage)
+        if grown > self.limit:
+            raise UserError(
+                f"Step '{stage}' stopped: its loss has grown to {grown:.1f} times what it was.",
+                "Training diverged; the last good checkpoint is kept.",
+                "Choose a lower learning rate, and start again.",
+            )
+
+    def tensors(self) -> dict[str, Tensor]:
+        """The state."""
+        return dict(self.state)
+
+    def load(self, tensors: Mapping[str, Tensor]) -> None:
+        """Puts back what `tensors` gave."""
+        self.state = {name: tensors[name].to(value.device) for name, value in self.state.items()}
 
 
 class Training(ABC):
@@ -89,7 +172,7 @@ class Training(ABC):
         """What to report now, since the last report.
 
         Raises:
-            UserError: the loss is not a finite number any more.
+            UserError: training has diverged.
         """
 
     @abstractmethod
@@ -103,6 +186,14 @@ class Training(ABC):
     @abstractmethod
     def load(self, tensors: Mapping[str, Tensor], numbers: Mapping[str, Any]) -> None:
         """Puts back what `tensors` and `numbers` gave."""
+
+    def check(self) -> None:
+        """Whether the state is worth keeping; asked before it is saved.
+
+        Raises:
+            UserError: training has diverged.
+        """
+        return
 
     def work(self, updates: int) -> float:
         """How much work the first `updates` are, in any unit: what is left takes time in proportion to it."""
@@ -119,7 +210,7 @@ def run(training: Training, checkpoint: Path, fingerprint: Mapping[str, Any]) ->
     `fingerprint` is written into the checkpoint: what its result depends on.
 
     Raises:
-        UserError: the loss is not finite any more, or the disk does not take a checkpoint. The last good one is kept.
+        UserError: training has diverged, or the disk does not take a checkpoint. The last good one is kept.
     """
     seconds_before = 0.0
     saved = load_checkpoint(checkpoint)
@@ -130,6 +221,7 @@ def run(training: Training, checkpoint: Path, fingerprint: Mapping[str, Any]) ->
     first, started = training.update, time.monotonic()
 
     def save() -> CheckpointSaved:
+        training.check()
         tensors = training.tensors()
         if not all(bool(tensor.isfinite().all()) for tensor in tensors.values()):
             raise diverged(training.stage)

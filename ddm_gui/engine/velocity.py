@@ -1,11 +1,12 @@
 """The velocity network v(y_t, t) of conditional flow matching, written from the equations.
 
-Path: y_t = (1 - t) y_0 + t y_1, y_0 noise, y_1 data of unit variance; the target is u = y_1 - y_0.
+Path: y_t = (1 - t) y_0 + t y_1, y_0 noise, y_1 data of a known variance; the target is u = y_1 - y_0.
 """
 
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 
 import torch
 from torch import Tensor, nn
@@ -17,14 +18,40 @@ FREQUENCIES = 8  # of the Fourier features of t
 SILU_GAIN = 1.68  # 1 / rms of silu(standard normal): keeps the size of what passes through
 
 
-def linear_velocity(t: Tensor) -> tuple[Tensor, Tensor]:
-    """Coefficients (c, s) of the best linear velocity for white data of unit variance, and the size of its error.
+def linear_velocity(t: Tensor, sigma_data: float = 1.0) -> tuple[Tensor, Tensor]:
+    """Coefficients (c, s) of the best linear velocity for white data of standard deviation d = `sigma_data`.
 
-    u = y_1 - y_0 and y_t have covariance 2t - 1 and variances 2 and q = t^2 + (1 - t)^2, so E[u | y_t] = c y_t with
-    c = (2t - 1)/q, and Var(u - c y_t) = 2 - (2t - 1)^2/q = 1/q, hence s = q^(-1/2), which also scales y_t to unit size.
+    u = y_1 - y_0 and y_t have covariance t d^2 - (1 - t) and variances 1 + d^2 and q = t^2 d^2 + (1 - t)^2. So
+    E[u | y_t] = c y_t with c = (t d^2 - (1 - t))/q, and Var(u - c y_t) = 1 + d^2 - c^2 q = d^2/q. Hence s = q^(-1/2)
+    scales y_t to unit size, and d s is the size of the error.
     """
-    q = t.square() + (1 - t).square()
-    return (2 * t - 1) / q, q.rsqrt()
+    q = (t * sigma_data).square() + (1 - t).square()
+    return (t * sigma_data**2 - (1 - t)) / q, q.rsqrt()
+
+
+class VelocityModel(nn.Module, ABC):
+    """v(y_t, t) = c(t) y_t + d s(t) F(s(t) y_t, t): a subclass gives F, whose input and target have unit size.
+
+    c and s are those of `linear_velocity`, d the standard deviation of the data. Where F is 0 it is the exact velocity
+    of white noise of that size.
+    """
+
+    def __init__(self, sigma_data: float = 1.0) -> None:
+        super().__init__()
+        self.sigma_data = sigma_data
+
+    @abstractmethod
+    def residual(self, x: Tensor, t: Tensor) -> Tensor:
+        """F: B x channels x H x W and t: B -> as x, in any precision."""
+
+    def stop_dropout(self) -> None:
+        """From now on nothing is left out, whatever the mode."""
+        return
+
+    def forward(self, y_t: Tensor, t: Tensor) -> Tensor:
+        """y_t: B x channels x H x W, t: B in [0, 1] -> velocity, as y_t, float32."""
+        linear, size = (coefficient[:, None, None, None] for coefficient in linear_velocity(t, self.sigma_data))
+        return linear * y_t + self.sigma_data * size * self.residual(y_t * size, t).float()
 
 
 class FilterNormConv(nn.Module):
@@ -64,16 +91,15 @@ class ResidualBlock(nn.Module):
         return changed
 
 
-class VelocityNet(nn.Module):
-    """v(y_t, t) = c(t) y_t + s(t) F(s(t) y_t, t), F residual blocks at half and quarter resolution.
+class VelocityNet(VelocityModel):
+    """The compact network: residual blocks at half and quarter resolution.
 
     `channels` are the photo's; `width` those of the network; `blocks` counts them at half size, at quarter size, and at
     half size again. Patches must have sizes divisible by 4. It starts as the exact velocity of white noise.
     """
 
-    def __init__(self, channels: int, width: int, blocks: tuple[int, int, int]) -> None:
-        super().__init__()
-        self.channels = channels
+    def __init__(self, channels: int, width: int, blocks: tuple[int, int, int], sigma_data: float = 1.0) -> None:
+        super().__init__(sigma_data)
         self.embed_time = nn.Sequential(nn.Linear(2 * FREQUENCIES, width), nn.SiLU())
         self.enter = FilterNormConv(4 * channels, width, 3)
         self.bias = nn.Parameter(torch.zeros(width))
@@ -85,13 +111,12 @@ class VelocityNet(nn.Module):
         self.leave = FilterNormConv(width, 4 * channels, 3)
         nn.init.zeros_(self.leave.gain)
 
-    def forward(self, y_t: Tensor, t: Tensor) -> Tensor:
-        """y_t: B x channels x H x W, t: B in [0, 1] -> velocity, as y_t, float32."""
-        linear, size = (coefficient[:, None, None, None] for coefficient in linear_velocity(t))
+    def residual(self, x: Tensor, t: Tensor) -> Tensor:
+        """F: B x channels x H x W, t: B -> as x."""
         angles = math.pi * t[:, None] * torch.arange(1, FREQUENCIES + 1, device=t.device)
         embedded_t = self.embed_time(torch.cat([angles.cos(), angles.sin()], dim=1))
-        with reduced_precision(y_t.device):
-            x = F.pixel_unshuffle(y_t * size, 2).contiguous(memory_format=torch.channels_last)
+        with reduced_precision(x.device):
+            x = F.pixel_unshuffle(x, 2).contiguous(memory_format=torch.channels_last)
             x = self.enter(x) + self.bias[:, None, None]
             for block in self.before:
                 x = block(x, embedded_t)
@@ -101,5 +126,4 @@ class VelocityNet(nn.Module):
             x = x + 0.5 * F.pixel_shuffle(self.up(coarse), 2)
             for block in self.after:
                 x = block(x, embedded_t)
-            x = F.pixel_shuffle(self.leave(F.silu(x)), 2)
-        return linear * y_t + size * x.float()
+            return F.pixel_shuffle(self.leave(F.silu(x)), 2)

@@ -2,12 +2,14 @@
 
 T is the same for degraded and simulated patches, so equal laws of y mean equal laws of T(y), and eq. 5 stays as it is.
 On plain pixels the kernel's gradient is the absolute error of the power spectrum: four decades of low frequency hide
-fine blur until t is near 1. Whitened, all detail above the noise weighs alike.
+fine blur until t is near 1. Whitened, all detail above the noise weighs alike. The paper's networks see plain pixels,
+which `PlainPixels` gives them.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -29,6 +31,14 @@ class Whitening:
 
     filter: Tensor
     noise_power: float
+    margin: ClassVar[int] = SIZE - 1  # pixels by which a patch must be larger than what the networks see
+    surplus: ClassVar[int] = 3  # patches drawn for each that is kept
+    sigma_data: ClassVar[float] = 1.0  # standard deviation of what the networks see
+
+    @property
+    def channels(self) -> int:
+        """Of what the networks see."""
+        return 1
 
     @classmethod
     def design(cls, spectrum: Tensor, noise_sigma: float) -> Whitening:
@@ -55,6 +65,10 @@ class Whitening:
         """Whitens: B x C x (P + 14) x (P + 14) -> B x 1 x P x P. By FFT: a fifteenth of a direct convolution's time."""
         return blur_valid(patches.sum(dim=1, keepdim=True), self.filter[:, 0])
 
+    def levelled(self, whitened: Tensor) -> Tensor:
+        """What the networks see of whitened patches: all of unit contrast."""
+        return unit_contrast(whitened)
+
     def bright_enough(self, whitened: Tensor, count: int) -> Tensor:
         """Indices of the first `count` patches with more than twice the noise's power; too few are filled up."""
         vivid = whitened.square().mean(dim=(1, 2, 3)) > DULL * self.noise_power
@@ -66,8 +80,33 @@ class Whitening:
         return Whitening(self.filter.to(device), self.noise_power)
 
 
-MARGIN = SIZE - 1  # pixels by which a patch must be larger than what the networks see
-SURPLUS = 3  # patches drawn for each that is kept
+@dataclass(frozen=True)
+class PlainPixels:
+    """The patch as it is, C channels in [-1, 1]: nothing dropped, nothing levelled. It has Whitening's methods."""
+
+    channels: int
+    margin: ClassVar[int] = 0
+    surplus: ClassVar[int] = 1
+    sigma_data: ClassVar[float] = 0.5  # of photos in [-1, 1], as EDM takes it
+
+    def apply(self, patches: Tensor) -> Tensor:
+        """B x C x P x P in [0, 1] -> the same in [-1, 1]."""
+        return 2 * patches - 1
+
+    def levelled(self, patches: Tensor) -> Tensor:
+        """They stay as they are."""
+        return patches
+
+    def bright_enough(self, patches: Tensor, count: int) -> Tensor:
+        """Indices of the first `count`."""
+        return torch.arange(count, device=patches.device)
+
+    def to(self, device: torch.device) -> PlainPixels:
+        """The same: it holds no tensor."""
+        return self
+
+
+Sight = Whitening | PlainPixels
 
 
 def unit_contrast(whitened: Tensor) -> Tensor:

@@ -434,7 +434,7 @@ class Controller(QObject):
     def _event_arrived(self, event: Event) -> None:
         match event:
             case events.StageStarted(stage=stage):
-                self._set(active=stage)
+                self._set(active=Stage.FLOW if stage is Stage.PRETRAIN else stage)  # a part of step 1, on its card
                 self._show_demo_set()
             case events.StageDone(stage=Stage.FLOW):
                 self._set(flow=StageState.DONE)

@@ -305,7 +305,7 @@ class MainWindow(QMainWindow):
         match event:
             case events.StageStarted(stage=stage, images_seen=seen, images_total=total):
                 self.run_bar.show_progress(stage, seen, total, None)
-                if stage is Stage.FLOW:
+                if stage in (Stage.PRETRAIN, Stage.FLOW):
                     self.plots.cut_flow(seen)
                 elif stage is Stage.KERNELS:
                     self.plots.cut_kernels(seen)

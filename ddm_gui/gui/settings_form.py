@@ -18,6 +18,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from ddm_gui.engine.errors import UserError
 from ddm_gui.engine.settings import PRESETS, Settings, preset
 from ddm_gui.gui.devices import Choice
 from ddm_gui.gui.parts import button, horizontal, label, vertical
@@ -25,7 +26,15 @@ from ddm_gui.gui.parts import button, horizontal, label, vertical
 CUSTOM = "custom"
 NOT_YET = ("rows", "cols")  # more than one kernel over the field is still refused by the engine
 EFFORT = sorted({name for values in PRESETS.values() for name in values})  # what presets decide
-_PRESET_WORDS = {"quick": "Quick, several minutes", "glance": "A glance, three minutes", CUSTOM: "My own"}
+_BASIC = {item.name for item in fields(Settings) if not item.metadata["advanced"]}
+_PRESET_WORDS = {
+    "quick": "Quick, several minutes",
+    "glance": "A glance, three minutes",
+    "thorough": "Thorough, twenty minutes",
+    "paper-ffhq-motion": "The paper: faces, motion blur",
+    "paper-ffhq-gaussian": "The paper: faces, Gaussian blur",
+    CUSTOM: "My own",
+}
 # What a choice means, where its value alone does not say it.
 _CHOICE_WORDS = {
     ("channels", None): "As the photos are",
@@ -74,11 +83,15 @@ class SettingsForm(QWidget):
             _add_row(forms[meta["advanced"]], words, row)
             row.changed.connect(partial(self._row_changed, item.name))
             self.rows[item.name] = row
+        self.refusal = label("", "muted")
+        self.refusal.setWordWrap(True)
+        self.refusal.hide()
         layout = vertical(4, self)
         layout.addWidget(label("Settings", "heading"))
         layout.addWidget(basic)
         layout.addWidget(self.more_button)
         layout.addWidget(self._more)
+        layout.addWidget(self.refusal)
         layout.addStretch()
         self.show_settings(self._settings)
 
@@ -88,7 +101,9 @@ class SettingsForm(QWidget):
         self._settings = settings
         for name, row in self.rows.items():
             row.show_value(getattr(settings, name))
-        self.preset_box.setCurrentIndex(self.preset_box.findData(_preset_of(settings)))
+        named = _presets_of(settings)  # two may be the same numbers: what was chosen stays chosen
+        if self.preset_box.currentData() not in named:
+            self.preset_box.setCurrentIndex(self.preset_box.findData(named[0]))
         self._showing = False
 
     def show_devices(self, choices: tuple[Choice, ...]) -> None:
@@ -109,10 +124,19 @@ class SettingsForm(QWidget):
         name = self.preset_box.currentData()
         if name in PRESETS:
             wanted = preset(name)
-            self._take({field: getattr(wanted, field) for field in EFFORT})
+            before = {field for each in _presets_of(self._settings) for field in PRESETS.get(each, {})}
+            self._take({field: getattr(wanted, field) for field in _decided_by(name) | before})
 
     def _take(self, changes: dict[str, Any]) -> None:
-        settings = self._settings.with_changes(changes)
+        """A change that does not go with the other settings is taken back, and the reason said."""
+        try:
+            settings = self._settings.with_changes(changes)
+        except UserError as error:
+            self.refusal.setText(str(error))
+            self.refusal.show()
+            self.show_settings(self._settings)
+            return
+        self.refusal.hide()
         if settings != self._settings:
             self.show_settings(settings)
             self.changed.emit(settings)
@@ -281,9 +305,16 @@ def _add_row(form: QGridLayout, words: QLabel, control: QWidget) -> None:
     form.addWidget(control, row, 1)
 
 
-def _preset_of(settings: Settings) -> str:
-    """The preset whose effort these settings make."""
-    for name in PRESETS:
-        if all(getattr(settings, field) == getattr(preset(name), field) for field in EFFORT):
-            return name
-    return CUSTOM
+def _decided_by(name: str) -> set[str]:
+    """The settings that a preset decides: all of the effort, and of what is looked for only what it names itself."""
+    return (set(EFFORT) - _BASIC) | set(PRESETS[name])
+
+
+def _presets_of(settings: Settings) -> list[str]:
+    """The presets whose numbers these settings are, or CUSTOM."""
+    found = [
+        name
+        for name in PRESETS
+        if all(getattr(settings, field) == getattr(preset(name), field) for field in _decided_by(name))
+    ]
+    return found or [CUSTOM]

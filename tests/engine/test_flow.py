@@ -15,17 +15,18 @@ import torch
 from ddm_gui.engine import flow, spectrum, training, velocity
 from ddm_gui.engine.errors import UserError
 from ddm_gui.engine.events import Event, FlowProgress, StageDone, StageStarted
-from ddm_gui.engine.flow import FlowModel, FlowTraining, build_velocity, degraded_batch, measured_floor, sample_path
+from ddm_gui.engine.flow import FlowModel, FlowTraining, build_velocity, measured_floor, patches_seen, sample_path
 from ddm_gui.engine.patches import PatchPool
 from ddm_gui.engine.photo import Photo, find_photos, write
 from ddm_gui.engine.settings import Settings
 from ddm_gui.engine.simulate import dead_leaves
 from ddm_gui.engine.spectrum import WINDOW, noise_floor, periodogram
 from ddm_gui.engine.training import load_checkpoint, run
-from ddm_gui.engine.whitening import Whitening
+from ddm_gui.engine.whitening import PlainPixels, Whitening
 
 CPU = torch.device("cpu")
 TINY = Settings(patch_size=16, width=8, blocks=1, batch_size=8, images_flow=8 * 40, device="cpu")
+SEEN = PlainPixels(1)  # for networks that see one channel, as behind T
 
 
 @pytest.fixture(autouse=True)
@@ -102,10 +103,10 @@ def test_degraded_patches_are_whitened_of_equal_contrast_and_not_dull(tmp_path: 
     pool = pool_of(tmp_path / "half", [half])
     whitening = whitening_of(pool)
     settings = TINY.with_changes({"batch_size": 16})
-    batch = degraded_batch(pool, whitening, settings, CPU, torch.Generator().manual_seed(0))
+    batch = patches_seen(pool, whitening, settings, CPU, torch.Generator().manual_seed(0))
     assert batch.shape == (16, 1, 16, 16)
     torch.testing.assert_close(batch.square().mean(dim=(1, 2, 3)), torch.ones(16))
-    again = degraded_batch(pool, whitening, settings, CPU, torch.Generator().manual_seed(0))
+    again = patches_seen(pool, whitening, settings, CPU, torch.Generator().manual_seed(0))
     assert torch.equal(batch, again)
 
 
@@ -113,19 +114,19 @@ def test_colours_are_seen_as_one_luminance(tmp_path: Path) -> None:
     photos = [dead_leaves(112, 112, np.random.default_rng([2, index])) for index in range(2)]
     pool = pool_of(tmp_path / "colour", photos)
     assert pool.channels == 3
-    batch = degraded_batch(pool, whitening_of(pool), TINY, CPU, torch.Generator().manual_seed(0))
+    batch = patches_seen(pool, whitening_of(pool), TINY, CPU, torch.Generator().manual_seed(0))
     assert batch.shape == (8, 1, 16, 16)
     t = torch.full((8,), 0.5)
-    assert build_velocity(TINY)(batch, t).shape == batch.shape
+    assert build_velocity(TINY, SEEN)(batch, t).shape == batch.shape
 
 
 def test_the_network_is_seeded_and_leaves_other_random_numbers_alone() -> None:
     torch.manual_seed(5)
     expected = torch.rand(3)
     torch.manual_seed(5)
-    one = build_velocity(TINY)
+    one = build_velocity(TINY, SEEN)
     assert torch.equal(torch.rand(3), expected)
-    two, other = build_velocity(TINY), build_velocity(TINY.with_changes({"seed": 1}))
+    two, other = build_velocity(TINY, SEEN), build_velocity(TINY.with_changes({"seed": 1}), SEEN)
     weights = [model.state_dict()["enter.direction"] for model in (one, two, other)]
     assert torch.equal(weights[0], weights[1])
     assert not torch.equal(weights[0], weights[2])
@@ -150,13 +151,13 @@ def test_step_1_learns_and_gives_a_frozen_model(tmp_path: Path) -> None:
     assert model.spectrum.shape == (WINDOW, WINDOW, 1, 1)
     held_in, _ = pool.split(flow.HELD_OUT, settings.seed)
     torch.testing.assert_close(model.spectrum, periodogram(held_in, settings.seed))
-    untaught = build_velocity(settings)
+    untaught = build_velocity(settings, SEEN)
     losses = []
     for velocity_net in (untaught, model.velocity):
         total = 0.0
         for number in range(8):
             generator = torch.Generator().manual_seed(1000 + number)
-            batch = degraded_batch(pool, model.whitening, settings, CPU, generator)
+            batch = patches_seen(pool, model.sight, settings, CPU, generator)
             sample = sample_path(batch, generator)
             with torch.no_grad():
                 total += float((velocity_net(sample.y_t, sample.t) - sample.target).square().mean()) / 8

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from ddm_gui.engine.kernels import KernelModel, centre_prior, outskirts, start_kernels
+from ddm_gui.engine.kernels import SoftmaxKernels, centre_prior, outskirts, start_kernels
 from ddm_gui.engine.settings import Settings
 from ddm_gui.engine.simulate import gaussian
 from ddm_gui.engine.spectrum import WINDOW
@@ -31,7 +31,7 @@ def random_kernels(channels: int = 3) -> torch.Tensor:
 
 def test_kernels_are_what_they_started_from_and_sum_to_one() -> None:
     start = random_kernels()
-    model = KernelModel(start, torch.tensor([0.5, 1.0, 2.0]), 0.03)
+    model = SoftmaxKernels(start, torch.tensor([0.5, 1.0, 2.0]), 0.03)
     torch.testing.assert_close(model.kernels(), start)
     torch.testing.assert_close(model.with_gain().sum(dim=(1, 2)), torch.tensor([0.5, 1.0, 2.0]))
     assert float(model.log_sigma.detach().exp()) == pytest.approx(0.03)
@@ -42,7 +42,7 @@ def test_kernels_are_what_they_started_from_and_sum_to_one() -> None:
 
 
 def test_a_start_of_zeros_and_no_noise_is_finite_and_can_grow() -> None:
-    model = KernelModel(shifted_points((0, 0)), torch.zeros(1), 0.0)
+    model = SoftmaxKernels(shifted_points((0, 0)), torch.zeros(1), 0.0)
     assert all(parameter.isfinite().all() for parameter in model.parameters())
     assert model.kernels()[0, 4, 4] > 0.98
     torch.autograd.backward(model.kernels()[0, 0, 0])
@@ -51,7 +51,7 @@ def test_a_start_of_zeros_and_no_noise_is_finite_and_can_grow() -> None:
 
 
 def test_one_kernel_serves_all_colours_with_a_gain_for_each() -> None:
-    model = KernelModel(random_kernels(1), torch.tensor([0.5, 1.0, 2.0]), 0.03)
+    model = SoftmaxKernels(random_kernels(1), torch.tensor([0.5, 1.0, 2.0]), 0.03)
     assert model.with_gain().shape == (3, SIZE, SIZE)
     torch.testing.assert_close(model.with_gain()[2], 2 * model.kernels()[0])
 
@@ -79,7 +79,7 @@ def test_the_centre_prior_is_not_without_effect_on_a_softmax(start: torch.Tensor
 
     At its own minimum a gradient vanishes by right, so the start is first moved off it.
     """
-    model = KernelModel(start, torch.ones(3), 0.02)
+    model = SoftmaxKernels(start, torch.ones(3), 0.02)
     with torch.no_grad():
         model.logits[:, 1, 2] += 1.0
     before = centre_prior(model.kernels())

@@ -15,25 +15,20 @@ from ddm_gui.engine.colour import ColourMatch
 from ddm_gui.engine.descent import KernelDescent, set_kernels
 from ddm_gui.engine.errors import UserError
 from ddm_gui.engine.flow import FlowModel, Velocity, build_velocity, sample_path
-from ddm_gui.engine.kernels import KernelModel
+from ddm_gui.engine.ikl import excess_loss, integrated_kl, matching_loss
+from ddm_gui.engine.kernels import SoftmaxKernels
 from ddm_gui.engine.magnitude import MagnitudeMatch
-from ddm_gui.engine.matching import (
-    KernelTraining,
-    Simulation,
-    as_grid,
-    excess_loss,
-    integrated_kl,
-    matching_loss,
-    seconds_per_update,
-)
+from ddm_gui.engine.matching import KernelTraining, seconds_per_update
 from ddm_gui.engine.patches import PatchBatch, PatchPool
 from ddm_gui.engine.phase import PhaseDescent
 from ddm_gui.engine.scores import kernel_ncc, zero_phase
+from ddm_gui.engine.search import as_grid
 from ddm_gui.engine.settings import Settings
 from ddm_gui.engine.simulate import gaussian
+from ddm_gui.engine.simulation import Simulation
 from ddm_gui.engine.spectrum import WINDOW
 from ddm_gui.engine.training import adam, cosine_decay, set_rate
-from ddm_gui.engine.whitening import MARGIN, Whitening
+from ddm_gui.engine.whitening import Whitening
 
 SIMULATED, DEGRADED = 0.3, 0.9  # variances of white Gaussian data
 IKL = 0.0735610678194  # nats per value, of these two
@@ -142,7 +137,7 @@ def test_the_gradient_is_eq_5_with_weight_t() -> None:
     simulated = torch.randn(4, 2, 8, 8, generator=torch.Generator().manual_seed(0), requires_grad=True)
     sample = sample_path(simulated.detach(), torch.Generator().manual_seed(1))
     difference = torch.randn(4, 2, 8, 8, generator=torch.Generator().manual_seed(2), requires_grad=True)
-    torch.autograd.backward(matching_loss(difference, sample, simulated))
+    torch.autograd.backward(matching_loss(difference, sample.weight, simulated))
     assert simulated.grad is not None
     torch.testing.assert_close(simulated.grad, (sample.weight * difference / simulated.numel()).detach())
     assert difference.grad is None
@@ -157,7 +152,7 @@ def test_descent_moves_the_simulated_side_towards_the_degraded(start: float) -> 
         simulated = scale * torch.randn(32, 1, 4, 4, generator=generator)
         sample = sample_path(simulated.detach(), generator)
         difference = exact(float(scale.detach()) ** 2)(sample.y_t, sample.t) - exact(DEGRADED)(sample.y_t, sample.t)
-        (gradient,) = torch.autograd.grad(matching_loss(difference, sample, simulated), scale)
+        (gradient,) = torch.autograd.grad(matching_loss(difference, sample.weight, simulated), scale)
         with torch.no_grad():
             scale -= 0.5 * gradient
     assert float(scale.detach()) ** 2 == pytest.approx(DEGRADED, rel=0.05)
@@ -211,7 +206,7 @@ def test_the_transfer_function_is_recovered_from_a_flat_start() -> None:
     degraded = stationary(torch.ones(SIDE, SIDE))  # whitened by its own spectrum
 
     start = torch.full((1, KERNEL, KERNEL), 1 / KERNEL**2)
-    model = KernelModel(start, torch.ones(1), NOISE)
+    model = SoftmaxKernels(start, torch.ones(1), NOISE)
     optimiser = adam([([model.logits], 0.2)])
     generator = torch.Generator().manual_seed(0)
     updates = 1000
@@ -225,7 +220,7 @@ def test_the_transfer_function_is_recovered_from_a_flat_start() -> None:
         difference = auxiliary(sample.y_t, sample.t) - degraded(sample.y_t, sample.t)
         set_rate(optimiser, cosine_decay(update, updates))
         optimiser.zero_grad()
-        torch.autograd.backward(matching_loss(difference, sample, simulated))
+        torch.autograd.backward(matching_loss(difference, sample.weight, simulated))
         optimiser.step()
 
     learned = model.kernels().detach()
@@ -255,8 +250,9 @@ class Shelf:
 
 def identity_whitening(channels: int, noise_power: float = 0.0) -> Whitening:
     """T that only cuts the margin and averages the colours."""
-    taps = torch.zeros(1, channels, MARGIN + 1, MARGIN + 1)
-    taps[..., MARGIN // 2, MARGIN // 2] = 1.0 / channels
+    side = Whitening.margin + 1
+    taps = torch.zeros(1, channels, side, side)
+    taps[..., side // 2, side // 2] = 1.0 / channels
     return Whitening(taps, noise_power)
 
 
@@ -272,9 +268,9 @@ TINY = Settings(
 )
 
 
-def a_model(channels: int = 3, kernels: int = 3, sigma: float = 0.02) -> KernelModel:
+def a_model(channels: int = 3, kernels: int = 3, sigma: float = 0.02) -> SoftmaxKernels:
     start = torch.from_numpy(gaussian(5, 1.0))[None].repeat(kernels, 1, 1)
-    return KernelModel(start, torch.ones(channels), sigma)
+    return SoftmaxKernels(start, torch.ones(channels), sigma)
 
 
 @pytest.mark.parametrize(("channels", "kernels"), [(1, 1), (3, 1), (3, 3)])
@@ -311,7 +307,7 @@ def test_the_camera_clips_rounds_and_adds_the_noise() -> None:
 
 
 def a_training(settings: Settings = TINY, channels: int = 1, kernels: int | None = None) -> KernelTraining:
-    velocity = build_velocity(settings).eval().requires_grad_(False)
+    velocity = build_velocity(settings, identity_whitening(channels)).eval().requires_grad_(False)
     power = 0.01 * (0.3 * torch.eye(channels) + 0.7).expand(WINDOW, WINDOW, channels, channels).to(torch.complex64)
     whitening = identity_whitening(channels)
     shelf: PatchPool = Shelf(channels)  # type: ignore[assignment]
@@ -411,7 +407,7 @@ def test_a_flat_kernel_contracts_to_the_right_size_before_its_phases_are_turned(
     colour = ColourMatch(*(power[..., None, None].to(torch.complex64) for power in (degraded, clean)))
     training = a_training(settings)
     training.colour, training.descent = colour, KernelDescent(truth[None])
-    training.model = KernelModel(torch.full((1, 9, 9), 1 / 81), torch.ones(1), 0.02)
+    training.model = SoftmaxKernels(torch.full((1, 9, 9), 1 / 81), torch.ones(1), 0.02)
     assert kernel_ncc(training.model.kernels().detach().numpy(), truth.numpy()) < 0.5
     training._contract()
     assert kernel_ncc(training.model.kernels().detach().numpy(), truth.numpy()) > 0.95
@@ -542,8 +538,8 @@ def test_the_result_is_the_mean_over_the_last_rounds(rounds: int, monkeypatch: p
         seen.append(training.model.kernels().detach().clone())
         sigmas.append(training.noise_sigma())
     count = training.averaged
-    assert 1 <= count <= matching.AVERAGED_SHARE * rounds + 1
-    assert count >= matching.AVERAGED_SHARE * rounds - 1
+    assert 1 <= count <= TINY.averaged_share * rounds + 1
+    assert count >= TINY.averaged_share * rounds - 1
     torch.testing.assert_close(training.average, torch.stack(seen[-count:]).mean(dim=0))
     torch.testing.assert_close(training.average.sum(dim=(1, 2)), torch.ones(1))
     assert float(training.average_sigma) == pytest.approx(np.mean(sigmas[-count:]), rel=1e-5)
@@ -642,5 +638,5 @@ def test_a_snapshot_is_a_centred_grid_that_cannot_be_written_to() -> None:
 
 
 def test_an_update_of_step_2_takes_longer_than_one_of_step_1() -> None:
-    flow_seconds, kernel_seconds = seconds_per_update(TINY, torch.device("cpu"))
+    flow_seconds, kernel_seconds = seconds_per_update(TINY, 1, torch.device("cpu"))
     assert 0.0 < flow_seconds < kernel_seconds

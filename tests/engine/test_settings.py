@@ -10,6 +10,8 @@ import pytest
 from ddm_gui.engine.errors import UserError
 from ddm_gui.engine.settings import PRESETS, Scope, Settings, preset
 
+from ..conftest import COMPANIONS
+
 
 def test_an_unknown_setting_is_refused_by_name() -> None:
     with pytest.raises(UserError, match="no setting called 'kernelsize'") as caught:
@@ -25,8 +27,9 @@ def test_every_setting_says_what_it_is_and_holds_its_bounds(item: Any) -> None:
     assert isinstance(meta["scope"], Scope)
     if meta["low"] is None:
         return
+    base = Settings().with_changes(COMPANIONS.get(item.name, {}))
     for edge in (meta["low"], meta["high"]):
-        assert getattr(Settings().with_changes({item.name: edge}), item.name) == edge
+        assert getattr(base.with_changes({item.name: edge}), item.name) == edge
     for beyond in (meta["low"] - 1, meta["high"] + 1, float("nan")):
         with pytest.raises(UserError, match=item.name):
             Settings().with_changes({item.name: beyond})

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
@@ -15,19 +16,24 @@ from ddm_gui.engine import training
 from ddm_gui.engine.errors import UserError
 from ddm_gui.engine.events import CheckpointSaved, Event, FlowProgress, Stage, StageDone, StageStarted
 from ddm_gui.engine.files import previous
+from ddm_gui.engine.settings import Settings
 from ddm_gui.engine.training import (
     WARM_UP_UPDATES,
     Pace,
     Training,
+    Watch,
     WeightAverage,
     adam,
     cosine_decay,
     draws,
     load_checkpoint,
     optimiser_tensors,
+    power_of,
+    rate_factor,
     restore_optimiser,
     run,
     save_checkpoint,
+    seeded,
     set_rate,
     under_prefix,
     with_prefix,
@@ -339,24 +345,81 @@ def test_each_group_keeps_its_own_highest_rate() -> None:
     assert [group["lr"] for group in optimiser.param_groups] == pytest.approx([0.025, 0.0025])
 
 
+@pytest.mark.parametrize("relative_std", [0.005, 0.05, 0.1, 0.25])
+def test_the_average_of_weights_has_the_width_that_was_asked_for(relative_std: float) -> None:
+    """Of a network whose one weight is 1 at one update and 0 elsewhere, the averages are the profile itself."""
+    updates = 2000
+    profile = []
+    for peak in range(0, updates, 10):
+        decays = [
+            (1 - 1 / (update + 1)) ** (power_of(relative_std) + 1) for update in (peak, *range(peak + 1, updates))
+        ]
+        profile.append((1 - decays[0]) * math.prod(decays[1:]))
+    weights = np.array(profile) / np.sum(profile)
+    times = np.arange(0, updates, 10) / updates
+    mean = (weights * times).sum()
+    assert math.sqrt((weights * (times - mean) ** 2).sum()) == pytest.approx(relative_std, rel=0.05)
+
+
 def test_the_average_of_weights_follows_and_smooths() -> None:
+    """Against the definition: weights of update m count (m/n)^gamma, up to a factor."""
     network = nn.Linear(4, 1, bias=False)
-    average = WeightAverage(network, decay=0.9)
+    average = WeightAverage(network, 0.1)
     noise = torch.Generator().manual_seed(0)
-    values, averages = [], []
-    for update in range(300):
+    values = []
+    for update in range(400):
         with torch.no_grad():
             network.weight.copy_(1.0 + torch.randn(1, 4, generator=noise))
         average.update(network, update)
         values.append(network.weight.detach().clone())
-        averages.append(average.weights["weight"].clone())
-    late, late_averages = torch.cat(values[50:]), torch.cat(averages[50:])
-    assert float(late_averages.mean()) == pytest.approx(1.0, abs=0.1)
-    assert float(late_averages.std() / late.std()) == pytest.approx(math.sqrt(0.1 / 1.9), rel=0.2)
-    assert not torch.equal(averages[0], torch.zeros(1, 4))
-    other = WeightAverage(nn.Linear(4, 1, bias=False))
+        if update == 0:
+            assert torch.equal(average.weights["weight"], network.weight)  # nothing of what was before
+    power = torch.arange(1, 401).double() ** power_of(0.1)
+    expected = (torch.cat(values).double() * (power / power.sum())[:, None]).sum(dim=0)
+    torch.testing.assert_close(average.weights["weight"][0].double(), expected, rtol=0, atol=0.005)
+    other = WeightAverage(nn.Linear(4, 1, bias=False), 0.1)
     other.load(average.weights)
     assert torch.equal(other.weights["weight"], average.weights["weight"])
+
+
+def test_rates_rise_and_fall_with_the_root_of_what_was_seen() -> None:
+    settings = Settings(schedule="inverse-sqrt", ramp_up=1000, decay_from=4000)
+    factors = {images: rate_factor(settings, images // 100 - 1, 10**6, 100) for images in (100, 1000, 4000, 16000)}
+    assert factors == {100: pytest.approx(0.1), 1000: 1.0, 4000: 1.0, 16000: pytest.approx(0.5)}
+    assert rate_factor(Settings(), 7, 50, 100) == cosine_decay(7, 50)
+
+
+def test_a_loss_that_runs_away_is_told() -> None:
+    def seen(losses: list[float]) -> Watch:
+        watch = Watch(torch.device("cpu"), 4.0)
+        for update, loss in enumerate(losses):
+            watch.see(torch.tensor(loss), update)
+        return watch
+
+    calm = [1.0] * 60
+    seen([9.0] * 5 + calm).check(Stage.FLOW)  # high at first only
+    seen([*calm, *[3.0] * 200]).check(Stage.FLOW)
+    seen([100.0] * 3).check(Stage.FLOW)
+    seen([*calm, 50.0]).check(Stage.FLOW)  # a single outlier
+    with pytest.raises(UserError, match=r"grown to .* times"):
+        seen([*calm, *[6.0] * 200]).check(Stage.FLOW)
+    with pytest.raises(UserError, match="not finite"):
+        seen([*calm, math.nan, *calm]).check(Stage.FLOW)
+    resumed = Watch(torch.device("cpu"), 4.0)
+    resumed.load(seen(calm).tensors())
+    assert resumed.state == seen(calm).state
+
+
+def test_what_takes_global_random_numbers_is_seeded_and_leaves_them_alone() -> None:
+    torch.manual_seed(5)
+    expected = torch.rand(3)
+    torch.manual_seed(5)
+    drawn = []
+    for _ in range(2):
+        with seeded(torch.Generator().manual_seed(1), torch.device("cpu")):
+            drawn.append(torch.rand(3))
+    assert torch.equal(*drawn)
+    assert torch.equal(torch.rand(3), expected)
 
 
 def test_pace_is_due_once_in_its_time(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from ddm_gui.engine.spectrum import WINDOW
-from ddm_gui.engine.whitening import DULL, MARGIN, SIZE, Whitening, unit_contrast
+from ddm_gui.engine.whitening import DULL, SIZE, Whitening, unit_contrast
 
 SIGMA = 0.02
 
@@ -44,7 +44,7 @@ def test_what_comes_out_is_white_where_there_is_signal(channels: int) -> None:
     whitening = Whitening.design(spectrum(channels), SIGMA)
     size = 128
     whitened = whitening.apply(fields(32, channels, size))
-    assert whitened.shape == (32, 1, size - MARGIN, size - MARGIN)
+    assert whitened.shape == (32, 1, size - Whitening.margin, size - Whitening.margin)
     window = torch.hann_window(whitened.shape[-1])
     spectra = torch.fft.rfft2(whitened * window[:, None] * window)
     power = spectra.abs().square().mean(dim=(0, 1))

@@ -10,7 +10,7 @@ from pytestqt.qtbot import QtBot
 
 from ddm_gui.engine.settings import PRESETS, Settings, preset
 from ddm_gui.gui.devices import Choice
-from ddm_gui.gui.settings_form import EFFORT, NOT_YET, SettingsForm
+from ddm_gui.gui.settings_form import NOT_YET, SettingsForm
 
 
 @pytest.fixture
@@ -67,18 +67,44 @@ def test_one_blur_or_one_per_colour(form: SettingsForm, qtbot: QtBot) -> None:
     assert told.args[0].channels == 1
 
 
-@pytest.mark.parametrize("name", list(PRESETS))
-def test_a_preset_changes_the_effort_and_nothing_else(form: SettingsForm, name: str) -> None:
-    form.show_settings(Settings().with_changes({"kernel_size": 31, EFFORT[0]: 640}))
-    assert form.preset_box.currentData() == "custom"
-    told: list[Settings] = []
-    form.changed.connect(told.append)
+def choose_preset(form: SettingsForm, name: str) -> None:
     index = form.preset_box.findData(name)
     form.preset_box.setCurrentIndex(index)
     form.preset_box.activated.emit(index)
-    assert told[-1].kernel_size == 31
-    assert all(getattr(told[-1], field) == getattr(preset(name), field) for field in EFFORT)
+
+
+@pytest.mark.parametrize("name", list(PRESETS))
+def test_a_preset_changes_the_effort_and_nothing_else(form: SettingsForm, name: str) -> None:
+    form.show_settings(Settings().with_changes({"kernel_size": 31, "images_flow": 640, "seed": 7}))
+    assert form.preset_box.currentData() == "custom"
+    told: list[Settings] = []
+    form.changed.connect(told.append)
+    choose_preset(form, name)
+    kept = {"seed": 7} if "kernel_size" in PRESETS[name] else {"seed": 7, "kernel_size": 31}
+    assert told[-1] == preset(name).with_changes(kept)
     assert form.preset_box.currentData() == name
+
+
+@pytest.mark.parametrize("after", ["quick", "glance"])
+def test_another_preset_puts_back_all_that_the_papers_has_set(form: SettingsForm, after: str) -> None:
+    told: list[Settings] = []
+    form.changed.connect(told.append)
+    choose_preset(form, "paper-ffhq-gaussian")
+    assert told[-1] == preset("paper-ffhq-gaussian")
+    choose_preset(form, after)
+    assert told[-1] == preset(after)
+
+
+def test_a_choice_that_does_not_go_with_the_others_is_taken_back_and_the_reason_said(
+    form: SettingsForm, qtbot: QtBot
+) -> None:
+    with qtbot.assertNotEmitted(form.changed):
+        form.rows["whiten"].main.setChecked(False)  # type: ignore[attr-defined]
+    assert form.rows["whiten"].value() is True
+    assert "whiten" in form.refusal.text()
+    assert form.refusal.isVisible()
+    form.rows["kernel_size"].main.setValue(31)  # type: ignore[attr-defined]
+    assert not form.refusal.isVisible()
 
 
 def test_more_settings_are_hidden_at_first(form: SettingsForm) -> None:
