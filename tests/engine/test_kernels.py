@@ -5,7 +5,20 @@ from __future__ import annotations
 import pytest
 import torch
 
-from ddm_gui.engine.kernels import SoftmaxKernels, centre_prior, outskirts, start_kernels
+from ddm_gui.engine.errors import UserError
+from ddm_gui.engine.kernels import (
+    PRIORS,
+    KernelModel,
+    SoftmaxKernels,
+    build_kernels,
+    centre_prior,
+    gaussian_prior,
+    outskirts,
+    sparse_prior,
+    start_kernels,
+    sum_prior,
+    weighted_priors,
+)
 from ddm_gui.engine.settings import Settings
 from ddm_gui.engine.simulate import gaussian
 from ddm_gui.engine.spectrum import WINDOW
@@ -145,3 +158,108 @@ def test_each_start_is_what_its_name_says() -> None:
     assert not torch.equal(start("random"), start("random", seed=1))
     truth = torch.from_numpy(gaussian(SIZE, 1.2))
     assert (start("spectral") - truth).abs().max() < 0.1 * truth.max()  # spectra are smoothed, hence not exact
+
+
+# The parametrisations
+
+
+MADE_OF = ("softmax", "normalised", "deep-linear")
+
+
+def made(parametrisation: str, start: torch.Tensor, photos: int = 3) -> KernelModel:
+    settings = Settings(procedure="alternating", parametrisation=parametrisation, kernel_size=start.shape[-1])
+    return build_kernels(settings, start, torch.full((photos,), 0.7), 0.02)
+
+
+@pytest.mark.parametrize("size", [10, 15, 28, 63])
+@pytest.mark.parametrize("kernels", [1, 3])
+@pytest.mark.parametrize("parametrisation", MADE_OF)
+def test_every_parametrisation_starts_at_the_start_kernel(parametrisation: str, kernels: int, size: int) -> None:
+    start = torch.rand(kernels, size, size, generator=torch.Generator().manual_seed(0))
+    start = start / start.sum(dim=(1, 2), keepdim=True)
+    model = made(parametrisation, start)
+    assert (model.kernels() - start).norm() < 1e-5 * start.norm()
+    assert model.with_gain().shape == (3, size, size)
+    assert model.size == size
+    shape = {id(parameter) for parameter in model.shape()}
+    assert shape
+    assert {id(model.log_gain), id(model.log_sigma)} == {id(parameter) for parameter in model.parameters()} - shape
+    again = made(parametrisation, start)
+    assert all(torch.equal(one, two) for one, two in zip(model.parameters(), again.parameters(), strict=True))
+
+
+def test_a_deep_linear_kernel_is_its_layers_one_after_the_other() -> None:
+    """A point of light through the network, by correlations with the flipped layers, is the collapsed kernel."""
+    start = torch.from_numpy(gaussian(15, 1.5, 0.8, 0.4))[None]
+    model = made("deep-linear", start, photos=1)
+    layers = model.shape()
+    assert [tuple(layer.shape) for layer in layers] == [(1, 64, 7, 7), (64, 64, 5, 5), (64, 64, 5, 5), (64, 1, 1, 1)]
+    seen = torch.zeros(1, 1, 29, 29)
+    seen[0, 0, 14, 14] = 1.0
+    for layer in layers:
+        seen = torch.nn.functional.conv2d(seen, layer.transpose(0, 1).flip(2, 3))
+    torch.testing.assert_close(seen[0, 0], model.kernels()[0], rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(model.kernels(), start, rtol=0, atol=1e-5)
+    norms = [float(layer.detach().norm()) for layer in layers]
+    assert norms == pytest.approx([norms[0]] * 4, rel=1e-4)
+
+
+# The priors
+
+
+def test_priors_are_what_their_definitions_say() -> None:
+    signed = torch.tensor([[[0.0, -0.5, 0.0], [0.5, 1.0, 0.0], [0.0, 0.0, 1.0]]])
+    assert float(sparse_prior(signed)) == pytest.approx(3 / 9)
+    assert float(sum_prior(signed)) == pytest.approx(1.0)
+    # Centroid: rows (-.5 * -1 + 1)/2 = .75, columns (-.5 + 1)/2 = .25, in px and in units of half the kernel alike.
+    assert float(centre_prior(signed)) == pytest.approx(0.75**2 + 0.25**2)
+    places = {(-1, 0): -0.5, (0, -1): 0.5, (0, 0): 1.0, (1, 1): 1.0}
+    expected = sum(value * ((row - 0.75) ** 2 + (col - 0.25) ** 2) for (row, col), value in places.items()) / 9
+    assert float(gaussian_prior(signed)) == pytest.approx(expected)
+    shifted = signed.roll(1, 0)
+    torch.testing.assert_close(gaussian_prior(torch.cat([signed, shifted])), gaussian_prior(signed))
+    settings = Settings(
+        procedure="alternating", parametrisation="deep-linear", centre_weight=0.1, sparse_weight=2.0, sum_weight=3.0
+    )
+    weighted = 0.1 * centre_prior(signed) + 2 * sparse_prior(signed) + 3 * sum_prior(signed)
+    torch.testing.assert_close(weighted_priors(settings, signed), weighted)
+
+
+@pytest.mark.parametrize("parametrisation", MADE_OF)
+@pytest.mark.parametrize("name", list(PRIORS))
+def test_a_prior_is_refused_just_where_its_gradient_vanishes(name: str, parametrisation: str) -> None:
+    """Taken by finite differences along random directions, at a kernel of both signs where the parametrisation has
+    such kernels, off centre and not of unit sum where it can be."""
+    generator = torch.Generator().manual_seed(0)
+    model = made(parametrisation, torch.rand(1, 9, 9, generator=generator) / 40, photos=1).double()
+    with torch.no_grad():
+        for parameter in model.shape():
+            parameter += 0.5 * parameter.std() * torch.randn(parameter.shape, generator=generator)
+    steepest = 0.0
+    for _ in range(4):
+        directions = [torch.randn(p.shape, generator=generator).double() * p.detach().std() for p in model.shape()]
+        values = []
+        for step in (1e-4, -1e-4):
+            with torch.no_grad():
+                for parameter, direction in zip(model.shape(), directions, strict=True):
+                    parameter += step * direction
+                values.append(float(PRIORS[name](model.kernels())))
+                for parameter, direction in zip(model.shape(), directions, strict=True):
+                    parameter -= step * direction
+        steepest = max(steepest, abs(values[0] - values[1]) / 2e-4)
+    choice = {"procedure": "alternating", "parametrisation": parametrisation, name: 0.5}
+    if steepest > 1e-6:
+        Settings().with_changes(choice)
+        return
+    with pytest.raises(UserError, match=name) as caught:
+        Settings().with_changes(choice)
+    assert caught.value.why
+    assert "parametrisation" in caught.value.todo
+
+
+def test_the_sparse_prior_of_a_normalised_kernel_weighs_what_is_negative() -> None:
+    positive = torch.rand(1, 5, 5, generator=torch.Generator().manual_seed(0)) + 0.1
+    for pixels, acts in ((positive, False), (positive - 0.3, True)):
+        model = made("normalised", pixels, photos=1)
+        (gradient,) = torch.autograd.grad(sparse_prior(model.kernels()), model.shape())
+        assert bool(gradient.abs().max() > 1e-4) is acts
