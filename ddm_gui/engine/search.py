@@ -123,6 +123,7 @@ def as_grid(kernels: Tensor) -> NDArray[np.float32]:
     """
     positive = kernels.cpu().clamp_min(0)
     positive = positive + (positive.sum(dim=(1, 2), keepdim=True) <= 0)
+    positive = positive / positive.sum(dim=(1, 2), keepdim=True)  # each colour counts alike for the common centroid
     grid = centred(positive.numpy()[None, None])
     grid.flags.writeable = False
     return grid

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import torch
 
-from ddm_gui.engine import flow, history, matching, pipeline, spectrum, training
+from ddm_gui.engine import alternating, flow, history, matching, pipeline, spectrum, training
 from ddm_gui.engine.errors import UserError
 from ddm_gui.engine.events import (
     CheckpointSaved,
@@ -34,6 +34,7 @@ from ddm_gui.engine.pipeline import Learned, learn
 from ddm_gui.engine.project import Project, StageState, checkpoint_notes
 from ddm_gui.engine.psf import PsfGrid, centroid
 from ddm_gui.engine.settings import Settings
+from ddm_gui.engine.simulate import dead_leaves
 from ddm_gui.engine.training import load_checkpoint
 
 from ..conftest import SmallPhotos
@@ -480,3 +481,110 @@ def test_snapshots_are_numpy_that_cannot_be_written_to(project: Project) -> None
     about = checkpoint_notes(project.kernels_checkpoint)
     assert about is not None
     assert about["update"] * 8 == event.images_seen
+
+
+# The paper's procedure, and a step 1 that begins on clean patches
+
+PAPER = {
+    "procedure": "alternating",
+    "parametrisation": "normalised",
+    "whiten": False,
+    "sparse_weight": 1.0,
+    "images_kernel": 8 * UPDATES,
+}
+
+
+@pytest.mark.parametrize(
+    ("size", "channels", "choice"),
+    [
+        (4, 3, {}),
+        (4, 1, PAPER),
+        (15, 1, {"images_phase": 8}),
+        (15, 3, {**PAPER, "parametrisation": "deep-linear", "whiten": True, "sum_weight": 0.1}),
+        (28, 1, {"images_phase": 8, "start": "flat"}),
+        (28, 1, {**PAPER, "network": "unet", "multipliers": "1,2", "dropout": 0.2, "start": "random", "accumulate": 2}),
+        (63, 1, {"images_phase": 8}),
+        (63, 3, {**PAPER, "parametrisation": "softmax", "sparse_weight": 0.0, "schedule": "inverse-sqrt"}),
+    ],
+)
+def test_kernels_of_any_size_are_learned_and_lie_in_the_middle(
+    project: Project, size: int, channels: int, choice: dict[str, object]
+) -> None:
+    rng = np.random.default_rng(0)
+    for folder in (project.clean[0], project.degraded[0]):
+        for path in folder.iterdir():
+            write(Photo(dead_leaves(150, 140, rng)[..., : 3 if channels == 3 else 1], 8), path)
+    settings = TINY.with_changes({"kernel_size": size, "channels": channels, **choice})
+    learned, _ = finish(learn(project.with_settings(settings)))
+    assert learned is not None
+    kernels = PsfGrid.load(project.psf).kernels
+    assert kernels.shape == (1, 1, channels, size, size)
+    assert (kernels >= 0).all()
+    np.testing.assert_allclose(kernels.sum(axis=(-2, -1)), 1.0, atol=1e-5)
+    assert centroid(kernels) == pytest.approx((size // 2, size // 2), abs=0.05)
+    assert Project.open(project.root).settings == settings
+
+
+@pytest.mark.parametrize(
+    ("choice", "stops"),
+    [
+        (PAPER, [flow_seen(8 * 5), kernels_seen(8 * 1), kernels_seen(8 * 9)]),
+        (
+            {"images_pretrain": 8 * 6, "network": "unet", "multipliers": "1,2", "dropout": 0.2, "accumulate": 2},
+            [starts(Stage.PRETRAIN), flow_seen(8 * 4), ends(Stage.PRETRAIN), starts(Stage.FLOW), ends(Stage.FLOW)],
+        ),
+    ],
+    ids=["alternating", "pretrained"],
+)
+def test_stopped_and_resumed_equals_never_stopped_in_the_papers_way_too(
+    project: Project, tmp_path: Path, choice: dict[str, object], stops: list[Callable[[Event], bool]]
+) -> None:
+    project = project.with_settings(TINY.with_changes(choice))
+    twin = replace(project, root=tmp_path / "straight")
+    finish(learn(twin))
+    for where in stops:
+        stop(project, where)
+    finish(learn(project))
+    assert_equal(project, twin)
+
+
+def test_step_1_begins_on_clean_patches_where_asked_to(project: Project, photos: SmallPhotos) -> None:
+    settings = TINY.with_changes({"images_pretrain": 8 * 6})
+    project = project.with_settings(settings)
+    events = done(project)
+    assert started(events) == {Stage.PRETRAIN: 0, Stage.FLOW: 0, Stage.KERNELS: 0}
+    assert set(project.stage_states().values()) == {StageState.DONE}
+    assert project.clean_checkpoint.is_file()
+    assert Stage.PRETRAIN not in started(done(project))  # it is behind step 1
+    longer = project.with_settings(settings.with_changes({"images_flow": 8 * 14}))
+    events = done(longer)
+    assert started(events)[Stage.PRETRAIN] == 8 * 6  # what clean photos look like is not learned again
+    assert started(events)[Stage.FLOW] == 0
+    moved = photos.clean / "photo0.png"
+    os.utime(moved, ns=(1, 1))
+    events = done(longer)
+    assert started(events) == {Stage.PRETRAIN: 0, Stage.FLOW: 0, Stage.KERNELS: 0}
+    assert any("clean" in text for text in notes(events))
+
+
+@pytest.mark.parametrize("stage", [Stage.FLOW, Stage.KERNELS])
+def test_a_rate_that_makes_it_diverge_stops_it_and_spares_the_checkpoint(
+    project: Project, monkeypatch: pytest.MonkeyPatch, stage: Stage
+) -> None:
+    """The rate becomes absurd in the middle of a run; from the checkpoint that is kept it goes on at a sound one."""
+    monkeypatch.setattr(training, "WATCHED_UPDATES", 5)
+    settings = TINY.with_changes({**PAPER, "images_flow": 8 * 60, "images_kernel": 8 * 60, "auxiliary_rate": 1e-3})
+    project = project.with_settings(settings)
+    seen = flow_seen if stage is Stage.FLOW else kernels_seen
+    stop(project, seen(8 * 20))
+    good = project.checkpoint(stage).read_bytes()
+    with monkeypatch.context() as absurd:
+        for module in (flow, alternating):
+            absurd.setattr(module, "set_rate", lambda optimiser, _: [g.update(lr=3.0) for g in optimiser.param_groups])
+        with pytest.raises(UserError, match="stopped") as caught:
+            done(project)
+    assert "checkpoint is kept" in caught.value.why
+    assert project.checkpoint(stage).read_bytes() == good
+    events = done(project)
+    assert started(events)[stage] >= 8 * 20
+    assert set(project.stage_states().values()) == {StageState.DONE}
