@@ -14,7 +14,7 @@ import torch
 
 from ddm_gui.engine import flow, spectrum, training, velocity
 from ddm_gui.engine.errors import UserError
-from ddm_gui.engine.events import Event, FlowProgress, StageDone, StageStarted
+from ddm_gui.engine.events import Event, FlowProgress, Stage, StageDone, StageStarted
 from ddm_gui.engine.flow import FlowModel, FlowTraining, build_velocity, measured_floor, patches_seen, sample_path
 from ddm_gui.engine.patches import PatchPool
 from ddm_gui.engine.photo import Photo, find_photos, write
@@ -22,11 +22,11 @@ from ddm_gui.engine.settings import Settings
 from ddm_gui.engine.simulate import dead_leaves
 from ddm_gui.engine.spectrum import WINDOW, noise_floor, periodogram
 from ddm_gui.engine.training import load_checkpoint, run
-from ddm_gui.engine.whitening import PlainPixels, Whitening
+from ddm_gui.engine.whitening import SIZE, PlainPixels, Whitening
 
 CPU = torch.device("cpu")
 TINY = Settings(patch_size=16, width=8, blocks=1, batch_size=8, images_flow=8 * 40, device="cpu")
-SEEN = PlainPixels(1)  # for networks that see one channel, as behind T
+SEEN = Whitening(torch.zeros(1, 1, SIZE, SIZE), 0.0)  # what a network must know of T: one channel of unit size
 
 
 @pytest.fixture(autouse=True)
@@ -237,6 +237,38 @@ def test_no_rate_that_is_allowed_leaves_a_spoilt_checkpoint(pool: PatchPool, tmp
         assert math.isfinite(model.floor)
     saved = load_checkpoint(checkpoint)
     assert saved is None or all(tensor.isfinite().all() for tensor in saved[0].values())
+
+
+def test_batches_of_one_update_are_one_large_batch(pool: PatchPool) -> None:
+    """The gradient of four batches of 8 is that of the 32 patches together."""
+    whitening = whitening_of(pool)
+    trained = FlowTraining(pool, whitening, TINY.with_changes({"accumulate": 4}), CPU)
+    assert (trained.batch_size, trained.updates) == (32, 10)
+    generator, whole = training.draws(TINY.seed, flow.DRAWS[Stage.FLOW], 0), build_velocity(TINY, whitening)
+    samples = []
+    for _ in range(4):
+        samples.append(sample_path(patches_seen(pool, whitening, TINY, CPU, generator), generator))
+        torch.randint(2**62, (), generator=generator)  # the seed of dropout
+    y_t, t, target = (torch.cat([getattr(sample, name) for sample in samples]) for name in ("y_t", "t", "target"))
+    loss = (whole(y_t, t) - target).square().mean()
+    torch.autograd.backward(loss)
+    trained.step()
+    gradients = (network.get_parameter("leave.gain").grad for network in (trained.network, whole))
+    torch.testing.assert_close(*gradients, rtol=0.05, atol=1e-3)
+    assert float(trained.losses[0]) == pytest.approx(float(loss.detach()), rel=1e-3)
+
+
+def test_plain_pixels_keep_their_colours(tmp_path: Path) -> None:
+    photos = [dead_leaves(112, 112, np.random.default_rng([2, index])) for index in range(2)]
+    pool = pool_of(tmp_path / "colour", photos)
+    settings = TINY.with_changes({"procedure": "alternating", "whiten": False, "images_flow": 64})
+    model, _ = finish(flow.train_flow(pool, settings, CPU, tmp_path / "flow.safetensors", {}))
+    assert isinstance(model, FlowModel)
+    assert model.sight == PlainPixels(3)
+    batch = patches_seen(pool, model.sight, settings, CPU, torch.Generator().manual_seed(0))
+    assert batch.shape == (8, 3, 16, 16)
+    assert -1.0 <= float(batch.min()) < 0.0 < float(batch.max()) <= 1.0
+    assert model.velocity(batch, torch.full((8,), 0.5)).shape == batch.shape
 
 
 # The floor

@@ -84,3 +84,83 @@ def test_a_preset_that_does_not_exist() -> None:
     with pytest.raises(UserError, match="no preset called 'slow'") as caught:
         preset("slow")
     assert "quick" in caught.value.todo
+
+
+# Settings beside each other
+
+
+ALTERNATING = {"procedure": "alternating"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "named"),
+    [
+        ({"parametrisation": "normalised"}, "parametrisation"),
+        ({"parametrisation": "deep-linear"}, "parametrisation"),
+        ({"whiten": False}, "whiten"),
+        ({**ALTERNATING, "parametrisation": "deep-linear", "kernel_size": 8}, "kernel_size"),
+        ({"sparse_weight": 0.1}, "sparse_weight"),
+        ({"sum_weight": 0.1}, "sum_weight"),
+        ({**ALTERNATING, "parametrisation": "normalised", "sum_weight": 0.1}, "sum_weight"),
+        ({"patch_size": 34}, "patch_size"),
+        ({"network": "unet", "patch_size": 36}, "patch_size"),
+        ({"network": "unet", "attention": 12}, "attention"),
+    ],
+)
+def test_settings_that_do_not_go_together_are_refused_with_a_reason(changes: dict[str, Any], named: str) -> None:
+    with pytest.raises(UserError, match=named) as caught:
+        Settings().with_changes(changes)
+    assert caught.value.why
+    assert caught.value.todo
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"patch_size": 36},
+        {"attention": 12},  # of a network that is not there
+        {"network": "unet", "attention": 0},
+        {"network": "unet", "multipliers": "1,2,2", "patch_size": 36, "attention": 9},
+        {**ALTERNATING, "parametrisation": "deep-linear", "kernel_size": 9, "sum_weight": 1.0, "sparse_weight": 1.0},
+        {**ALTERNATING, "whiten": False, "gaussian_weight": 1.0, "centre_weight": 1.0},
+    ],
+)
+def test_settings_that_go_together(changes: dict[str, Any]) -> None:
+    assert Settings().with_changes(changes).differences(Settings(), list(Scope)) == sorted(
+        changes, key=[item.name for item in fields(Settings)].index
+    )
+
+
+@pytest.mark.parametrize("name", ["paper-ffhq-motion", "paper-ffhq-gaussian"])
+def test_the_papers_presets_are_the_papers_numbers(name: str) -> None:
+    found = preset(name)
+    assert (found.patch_size, found.width, found.multiples, found.blocks) == (256, 32, (1, 2, 3, 4), 1)
+    assert (found.attention, found.dropout, found.network, found.whiten) == (32, 0.2, "unet", False)
+    assert (found.batch_size, found.accumulate, found.flow_rate) == (32, 8, 1e-2)
+    assert (found.images_flow, found.images_pretrain, found.ema_relative_std) == (5 * 2**20, 0, 0.05)
+    assert (found.kernel_size, found.channels, found.start) == (28, 1, "random")
+    assert (found.procedure, found.parametrisation, found.free_gain) == ("alternating", "normalised", False)
+    assert (found.alternating_rate, found.auxiliary_rate, found.images_kernel) == (4e-5, 1e-5, 2**20)
+    assert (found.centre_weight, found.sparse_weight, found.gaussian_weight, found.sum_weight) == (0, 1, 0, 0)
+    assert found.noise_sigma == 0.02
+
+
+def test_what_does_nothing_beside_the_others_says_so() -> None:
+    def applying(**changes: Any) -> set[str]:
+        settings = Settings().with_changes(changes)
+        return {
+            item.name
+            for item in fields(Settings)
+            if item.metadata["applies"] is not None and item.metadata["applies"](settings)
+        }
+
+    assert applying() == {"images_phase", "kernel_rate"}
+    assert applying(network="unet") - applying() == {"multipliers", "attention", "dropout"}
+    assert applying(schedule="inverse-sqrt") - applying() == {"ramp_up", "decay_from"}
+    in_turns = applying(procedure="alternating")
+    assert in_turns == {"parametrisation", "free_gain", "alternating_rate"}
+    assert applying(procedure="alternating", parametrisation="normalised") - in_turns == {"sparse_weight"}
+    assert applying(procedure="alternating", parametrisation="deep-linear") - in_turns == {
+        "sparse_weight",
+        "sum_weight",
+    }

@@ -26,14 +26,15 @@ def normal(*shape: int, seed: int = 0) -> torch.Tensor:
     return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
 
 
+@pytest.mark.parametrize("sigma_data", [0.5, 1.0])
 @pytest.mark.parametrize("moment", [0.0, 0.2, 0.5, 0.9, 1.0])
-def test_the_linear_velocity_is_the_best_one_for_white_data(moment: float) -> None:
-    """c y_t is the regression of u on y_t, and s^2 the mean square of what it leaves."""
-    y_0, y_1 = normal(2, 200_000, seed=1)
+def test_the_linear_velocity_is_the_best_one_for_white_data(moment: float, sigma_data: float) -> None:
+    """c y_t is the regression of u on y_t, and (d s)^2 the mean square of what it leaves."""
+    y_0, y_1 = normal(2, 200_000, seed=1) * torch.tensor([[1.0], [sigma_data]])
     y_t, target = (1 - moment) * y_0 + moment * y_1, y_1 - y_0
-    c, s = linear_velocity(torch.tensor(moment))
+    c, s = linear_velocity(torch.tensor(moment), sigma_data)
     assert float((target * y_t).mean() / y_t.square().mean()) == pytest.approx(float(c), abs=0.01)
-    assert float((target - c * y_t).square().mean()) == pytest.approx(float(s) ** 2, rel=0.01)
+    assert float((target - c * y_t).square().mean()) == pytest.approx((sigma_data * float(s)) ** 2, rel=0.01)
     assert float((s * y_t).square().mean()) == pytest.approx(1.0, rel=0.01)
 
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from ddm_gui.engine.spectrum import WINDOW
-from ddm_gui.engine.whitening import DULL, SIZE, Whitening, unit_contrast
+from ddm_gui.engine.whitening import DULL, SIZE, PlainPixels, Whitening, unit_contrast
 
 SIGMA = 0.02
 
@@ -133,3 +133,14 @@ def test_photos_without_noise_are_whitened_too() -> None:
     whitening = Whitening.design(power, 0.0)
     assert whitening.filter.isfinite().all()
     assert whitening.noise_power > 0
+
+
+def test_plain_pixels_are_the_patch_itself_from_minus_one_to_one() -> None:
+    patches = torch.rand(5, 3, 8, 8, generator=torch.Generator().manual_seed(0))
+    plain = PlainPixels(3)
+    seen = plain.apply(patches)
+    torch.testing.assert_close(seen, 2 * patches - 1)
+    assert plain.levelled(seen) is seen
+    assert plain.bright_enough(torch.zeros(5, 3, 8, 8), 4).tolist() == [0, 1, 2, 3]
+    assert plain.to(torch.device("cpu")) is plain
+    assert (plain.margin, plain.surplus, plain.channels) == (0, 1, 3)
