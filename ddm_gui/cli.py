@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import math
+import os
 import signal
 import subprocess
 import sys
@@ -38,13 +39,30 @@ from ddm_gui.engine.events import (
 from ddm_gui.engine.project import NAME, Project
 from ddm_gui.engine.settings import PRESETS, Settings, preset
 
-DONE, BUG, MENDABLE, INTERRUPTED = 0, 1, 2, 130
+DONE, BUG, MENDABLE, INTERRUPTED, UNREAD = 0, 1, 2, 130, 141
 STAGE_TITLES = {Stage.FLOW: "step 1, photos", Stage.KERNELS: "step 2, kernel", Stage.RESTORE: "restoring"}
 FORMATS = ("same", "png", "tiff16", "jpeg")
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Runs one command; returns its exit code: 0 done, 2 the person can mend it, 1 a bug, 130 interrupted."""
+    """Runs one command; returns its exit code.
+
+    0 done, 2 the person can mend it, 1 a bug, 130 interrupted, 141 nobody reads what is printed any more (`| head`).
+    """
+    try:
+        try:
+            return _run(argv)
+        finally:
+            sys.stdout.flush()
+    except BrokenPipeError:
+        # As Python's manual has it (module signal, "Note on SIGPIPE"): at its end it would print what is left over.
+        with open(os.devnull, "w") as nowhere:
+            os.dup2(nowhere.fileno(), sys.stdout.fileno())
+        return UNREAD
+
+
+def _run(argv: list[str] | None) -> int:
+    """`main`, while somebody reads what is printed."""
     parser = build_parser()
     arguments = parser.parse_args(argv)
     if arguments.command is None:
@@ -56,6 +74,8 @@ def main(argv: list[str] | None = None) -> int:
     except UserError as error:
         reporter.error(error)
         return MENDABLE
+    except BrokenPipeError:
+        raise
     except Exception:  # a bug: its traceback is what whoever mends it needs
         reporter.close()
         traceback.print_exc()

@@ -16,7 +16,7 @@ import pytest
 
 import ddm_gui
 from ddm_gui import cli
-from ddm_gui.cli import BUG, DONE, INTERRUPTED, MENDABLE, Interruption, Reporter, build_parser, in_words, main
+from ddm_gui.cli import BUG, DONE, INTERRUPTED, MENDABLE, UNREAD, Interruption, Reporter, build_parser, in_words, main
 from ddm_gui.engine import demo, flow, matching, photo, spectrum
 from ddm_gui.engine.errors import UserError
 from ddm_gui.engine.events import Event, Note, Stage
@@ -395,6 +395,28 @@ def test_ctrl_c_in_a_real_process_keeps_a_checkpoint_that_is_gone_on_from(
     rows = json_lines(capsys.readouterr().out)
     assert next(row["images_seen"] for row in rows if row["event"] == "stage_started") == 8 * about["update"]
     assert project.stage_states()[Stage.FLOW] is StageState.DONE
+
+
+def test_a_reader_that_goes_away_ends_the_run_quietly_and_its_checkpoint_is_kept(
+    small_photos: SmallPhotos, tmp_path: Path
+) -> None:
+    """As in `ddm learn … --json | head`."""
+    words = [*learn_words(small_photos, tmp_path / "p"), *options(images_flow=8 * 600), "--only", "flow", "--json"]
+    command = [sys.executable, "-m", "ddm_gui", *words]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        for line in process.stdout:
+            if json.loads(line)["event"] == "flow_progress":
+                break
+        process.stdout.close()
+        assert process.stderr.read() == ""
+        assert process.wait(timeout=60) == UNREAD
+    project = Project.open(tmp_path / "p")
+    assert project.stage_states()[Stage.FLOW] is StageState.PARTIAL
+    about = checkpoint_notes(project.flow_checkpoint)
+    assert about is not None
+    assert 0 < about["update"] < 600
 
 
 def test_a_demo_in_a_folder_where_another_is_at_work_ends_with_2(
