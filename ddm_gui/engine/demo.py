@@ -6,7 +6,6 @@ would look for a download cache first); the other half are generated dead-leaves
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +14,7 @@ from numpy.typing import NDArray
 
 from ddm_gui.engine import photo
 from ddm_gui.engine.errors import UserError
+from ddm_gui.engine.known_set import KnownSet
 from ddm_gui.engine.photo import Photo
 from ddm_gui.engine.psf import PsfGrid
 from ddm_gui.engine.simulate import Lens, dead_leaves, degrade
@@ -30,20 +30,7 @@ LEAVES = 6  # generated pictures per side
 LEAVES_SIZE = 448  # px
 
 
-@dataclass(frozen=True)
-class DemoSet:
-    """Where the demo lies: two unpaired folders to learn from, and what only the judge may look at.
-
-    `sharp` holds the originals of `degraded` under the same names, `truth` the kernels (PsfGrid file).
-    """
-
-    clean: Path
-    degraded: Path
-    sharp: Path
-    truth: Path
-
-
-def build(directory: Path, seed: int = 0) -> DemoSet:
+def build(directory: Path, seed: int = 0) -> KnownSet:
     """Writes the demo into `directory` (made if needed): PNG, 8 bit. The same seed gives the same files.
 
     A demo of the same seed that is there already is used as it is.
@@ -51,7 +38,7 @@ def build(directory: Path, seed: int = 0) -> DemoSet:
     Raises:
         UserError: the folder cannot be written, or scikit-image came without its photos.
     """
-    demo = DemoSet(directory / "clean", directory / "degraded", directory / "sharp", directory / "truth.safetensors")
+    demo = KnownSet(directory)
     kernels = LENS.kernels(KERNEL_SIZE)
     leaves, noise = (np.random.default_rng([seed, stream]) for stream in (0, 1))
     about = {"source": "ddm_gui demo", "lens": repr(LENS), "seed": seed}

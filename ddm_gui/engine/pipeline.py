@@ -13,12 +13,13 @@ from numpy.typing import NDArray
 
 import ddm_gui
 from ddm_gui.engine import history
-from ddm_gui.engine.demo import DemoSet, build
+from ddm_gui.engine.demo import build
 from ddm_gui.engine.devices import choose_device
 from ddm_gui.engine.errors import UserError
 from ddm_gui.engine.events import CheckpointSaved, Estimate, Event, KernelSnapshot, Note, Result, Stage
 from ddm_gui.engine.files import previous
 from ddm_gui.engine.flow import FlowModel, train_flow
+from ddm_gui.engine.known_set import KnownSet, truth_beside
 from ddm_gui.engine.lock import locked
 from ddm_gui.engine.matching import Match, learn_kernels, seconds_per_update, updates_needed, work
 from ddm_gui.engine.patches import PatchPool, check_sources
@@ -51,18 +52,40 @@ def learn(
 ) -> Generator[Event, None, Learned | None]:
     """Steps 1 and 2 of a project, or one of them; what is there already is used, what was stopped goes on.
 
-    `again` throws step 2's result away first. With a true PSF the closing Result holds the kernel's scores. Returns
-    None after step 1 alone. Closing the generator keeps a checkpoint.
+    `again` throws step 2's result away first. With a true PSF, `truth` or the one that lies beside the degraded photos
+    of a known set, the closing Result holds the kernel's scores. Returns None after step 1 alone. Closing the generator
+    keeps a checkpoint.
 
     Raises:
-        UserError: what a person can mend: the folders, a stale step 1 with `only=Stage.KERNELS`, a full disk, another
-            run in the same project.
+        UserError: what a person can mend: the folders, a true PSF that is no single kernel, a stale step 1 with
+            `only=Stage.KERNELS`, a full disk, another run in the same project.
     """
-    known = PsfGrid.load(truth) if truth is not None else None
-    learned = yield from _learn(project, only, again)
+    known, told = _truth(project, truth)
+    learned = yield from _learn(project, only, again, told if only is not Stage.FLOW else None)
     if learned is not None:
         yield _result(learned, known)
     return learned
+
+
+def _truth(project: Project, given: Path | None) -> tuple[PsfGrid | None, Note | None]:
+    """The true PSF, if there is one; and a sentence on it, if nobody asked for it."""
+    path = given or truth_beside(project.degraded)
+    if path is None:
+        return None, None
+    try:
+        known = PsfGrid.load(path)
+        rows, cols = known.kernels.shape[:2]
+        if (rows, cols) != (1, 1):
+            raise UserError(
+                f"{path} varies over the field ({rows} x {cols} kernels).",
+                "It cannot be compared with one kernel for the whole photo.",
+                "Choose a true PSF of one row and one column.",
+            )
+    except UserError as error:
+        if given is not None:
+            raise
+        return None, Note(f"The kernel will not be compared with a true one: {error.what}")
+    return known, None if given else Note(f"The kernel will be compared with the true one beside the photos, {path}.")
 
 
 def demo(directory: Path, settings: Settings) -> Generator[Event, None, Learned]:
@@ -78,8 +101,10 @@ def demo(directory: Path, settings: Settings) -> Generator[Event, None, Learned]
     return learned
 
 
-def _learn(project: Project, only: Stage | None, again: bool) -> Generator[Event, None, Learned | None]:
-    """The two steps and their files, without the closing Result."""
+def _learn(
+    project: Project, only: Stage | None, again: bool, told: Note | None = None
+) -> Generator[Event, None, Learned | None]:
+    """The two steps and their files, without the closing Result. `told` is said once the run can begin."""
     settings = project.settings
     if (settings.rows, settings.cols) != (1, 1):
         raise UserError(
@@ -93,6 +118,8 @@ def _learn(project: Project, only: Stage | None, again: bool) -> Generator[Event
     check_sources(project.clean, project.degraded, smallest_clean=smallest_clean, smallest_degraded=smallest_degraded)
     device = choose_device(settings.device)
     with locked(project.root):
+        if told is not None:
+            yield told
         return (yield from _steps(project, only, again, device, smallest_clean, smallest_degraded))
 
 
@@ -239,7 +266,7 @@ def _result(learned: Learned, truth: PsfGrid | None, **photos: float) -> Result:
     return Result(noise_sigma=learned.psf.noise_sigma, ikl=learned.ikl, seconds=learned.seconds, **scores, **photos)
 
 
-def _compare(photos: DemoSet, project: Project, learned: Learned) -> Generator[Event, None, None]:
+def _compare(photos: KnownSet, project: Project, learned: Learned) -> Generator[Event, None, None]:
     """Restores the demo's degraded photos with the learned and with the true kernel, and says what each is worth."""
     truth = PsfGrid.load(photos.truth)
     inputs = find_photos((photos.degraded,))

@@ -459,6 +459,46 @@ def test_a_true_psf_that_is_missing_is_told_before_anything_is_computed(project:
     assert not project.root.exists()
 
 
+def test_a_true_psf_over_the_field_is_told_before_anything_is_computed(project: Project, tmp_path: Path) -> None:
+    PsfGrid(np.full((2, 1, 1, 9, 9), 1 / 81)).save(tmp_path / "grid.safetensors")
+    with pytest.raises(UserError, match="2 x 1 kernels"):
+        next(learn(project, truth=tmp_path / "grid.safetensors"))
+    assert not project.root.exists()
+
+
+def test_the_truth_beside_a_known_set_is_compared_with_and_it_is_said(project: Project, photos: SmallPhotos) -> None:
+    beside = photos.degraded.parent / "truth.safetensors"
+    shutil.copy(photos.truth, beside)
+    events = done(project)
+    assert isinstance(events[0], Note)
+    assert str(beside) in events[0].text
+    result = events[-1]
+    assert isinstance(result, Result)
+    assert result.ncc is not None
+    given = finish(learn(project, truth=photos.truth))[1]
+    assert not [text for text in notes(given) if "compared" in text]
+    assert given[-1] == result
+
+
+def test_step_1_alone_compares_nothing_and_says_nothing_of_it(project: Project, photos: SmallPhotos) -> None:
+    shutil.copy(photos.truth, photos.degraded.parent / "truth.safetensors")
+    assert notes(done(project, Stage.FLOW)) == []
+
+
+@pytest.mark.parametrize("damage", [True, False], ids=["damaged", "a grid"])
+def test_a_truth_beside_that_cannot_serve_stops_no_run(project: Project, photos: SmallPhotos, damage: bool) -> None:
+    beside = photos.degraded.parent / "truth.safetensors"
+    if damage:
+        beside.write_bytes(b"text")
+    else:
+        PsfGrid(np.full((2, 1, 1, 9, 9), 1 / 81)).save(beside)
+    events = done(project)
+    assert isinstance(events[0], Note)
+    assert "will not be compared" in events[0].text
+    assert isinstance(events[-1], Result)
+    assert events[-1].ncc is None
+
+
 def test_photos_too_small_are_told_before_anything_is_computed(project: Project) -> None:
     with pytest.raises(UserError, match="smaller"):
         done(project.with_settings(TINY.with_changes({"patch_size": 128})))
