@@ -205,7 +205,7 @@ class Settings:
 
     def __post_init__(self) -> None:
         for item in fields(self):
-            _check(item, getattr(self, item.name))
+            check_value(item, getattr(self, item.name))
 
     def with_changes(self, changes: Mapping[str, Any]) -> Settings:
         """A copy with other values.
@@ -233,8 +233,12 @@ class Settings:
         ]
 
 
-def _check(item: Field[Any], value: Any) -> None:
-    """Refuses a value that is neither one of the choices nor a number in bounds."""
+def check_value(item: Field[Any], value: Any) -> None:
+    """Refuses a value of a `setting` field that is neither one of the choices nor a number in bounds.
+
+    Raises:
+        UserError: naming the setting and what it may be.
+    """
     meta = item.metadata
     if value in meta["choices"] and not isinstance(value, bool):
         return
