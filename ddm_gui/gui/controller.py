@@ -18,7 +18,7 @@ from ddm_gui.engine.events import Event, PhotoSkipped, Result, Stage
 from ddm_gui.engine.history import read as read_history
 from ddm_gui.engine.lock import locked
 from ddm_gui.engine.photo import thumbnail
-from ddm_gui.engine.project import NAME, Project, StageState
+from ddm_gui.engine.project import NAME, Project, StageState, truth_beside
 from ddm_gui.engine.psf import PsfGrid
 from ddm_gui.engine.settings import PRESETS, Settings
 from ddm_gui.gui.devices import Choice, DeviceSearch
@@ -32,7 +32,7 @@ from ddm_gui.gui.state import Phase, Situation, Task, failed_stage
 from ddm_gui.gui.worker import Completed, Failed, Outcome, Run, Worker
 
 THUMBNAIL = 160  # pixels, the longer side
-DEMO_PROJECT, TRUTH = "project", "truth.safetensors"  # in the folder of a demo
+DEMO_PROJECT = "project"  # in the folder of a demo
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ class Controller(QObject):
     happened = Signal(object)  # each Event of the run, in order
     learning_began = Signal(object)  # the Stage from which a run learns anew, None where it goes on
     history_read = Signal(object)  # History of an opened or finished project
-    truth_known = Signal(object)  # PsfGrid of the demo's true kernel, None in any other project
+    truth_known = Signal(object)  # PsfGrid of a simulated set's true kernel, None with any other degraded photos
     run_ended = Signal(object)  # Report, once per run
     troubled = Signal(object)  # Trouble
     ready_to_close = Signal()  # after `close_soon`, when nothing is left to save
@@ -145,8 +145,8 @@ class Controller(QObject):
         """Clean photos become the degraded ones, and the other way round."""
         clean, degraded = self._found[Role.CLEAN], self._found[Role.DEGRADED]
         self._leave_project()
-        self._sources_arrived(Role.CLEAN, degraded)
-        self._sources_arrived(Role.DEGRADED, clean)
+        self._replace(Role.CLEAN, degraded)
+        self._replace(Role.DEGRADED, clean)
         self._suggest_folder()
 
     def set_settings(self, settings: Settings) -> None:
@@ -169,7 +169,7 @@ class Controller(QObject):
         """Empties the window; what was learned stays on the disk."""
         self._leave_project(always=True)
         for role in Role:
-            self._sources_arrived(role, Found())
+            self._replace(role, Found())
         self._suggest_folder()
 
     def open_project(self, path: Path) -> None:
@@ -187,7 +187,6 @@ class Controller(QObject):
         self._look_through(Role.CLEAN, project.clean)
         self._look_through(Role.DEGRADED, project.degraded)
         self._look_at_stages()
-        self._load_truth(project)
         self._load_kernel(project)
 
     # The run
@@ -216,7 +215,7 @@ class Controller(QObject):
         self._settings = self._settings.with_changes(PRESETS["glance"])
         self.settings_changed.emit(self._settings)
         for role in Role:
-            self._sources_arrived(role, Found())
+            self._replace(role, Found())
         self._look_at_stages()
         self.learning_began.emit(Stage.FLOW)
         self._run(Task.DEMO, Demo(self._root, self._settings))
@@ -309,18 +308,36 @@ class Controller(QObject):
             self._demo = None
             self._psf = None
             self._looked_at = None
-            self.truth_known.emit(None)
             self.learning_began.emit(Stage.FLOW)
             self._set(has_kernel=False, failed=None, flow=StageState.ABSENT, kernels=StageState.ABSENT)
 
     def _look_through(self, role: Role, sources: tuple[Path, ...]) -> None:
-        self._found[role] = Found(sources)
+        self._take(role, Found(sources))
         self._set(**{role.value: None})
         self._folders.ask(partial(self._looked_through, role), look_through, sources)
 
     def _looked_through(self, role: Role, found: Found) -> None:
         if found.sources == self._found[role].sources:  # else something else was dropped meanwhile
             self._sources_arrived(role, found)
+
+    def _replace(self, role: Role, found: Found) -> None:
+        """Takes a set that has been looked through already."""
+        self._take(role, found)
+        self._sources_arrived(role, found)
+
+    def _take(self, role: Role, found: Found) -> None:
+        """Other degraded photos have another truth, or none."""
+        self._found[role] = found
+        if role is Role.DEGRADED:
+            self._tell_truth(truth_beside(found.sources))
+
+    def _tell_truth(self, truth: Path | None) -> None:
+        known = None
+        try:
+            known = PsfGrid.load(truth) if truth is not None else None
+        except UserError as error:
+            self._tell(error)
+        self.truth_known.emit(known)
 
     def _sources_arrived(self, role: Role, found: Found) -> None:
         self._found[role] = found
@@ -364,16 +381,6 @@ class Controller(QObject):
             self._tell(error)
         self._set(has_kernel=self._psf is not None)
         self._preview()
-
-    def _load_truth(self, project: Project) -> None:
-        """The true kernel, where the project is that of a demo."""
-        demo = project.root.parent
-        truth = demo / TRUTH
-        if project.root == demo / DEMO_PROJECT and project.degraded == (demo / "degraded",) and truth.is_file():
-            try:
-                self.truth_known.emit(PsfGrid.load(truth))
-            except UserError as error:
-                self._tell(error)
 
     def _learn(self, *, only: Stage | None, again: bool) -> None:
         project = self._project()
@@ -501,7 +508,6 @@ class Controller(QObject):
         self.folder_changed.emit(self._root)
         self._look_through(Role.CLEAN, (self._demo / "clean",))
         self._look_through(Role.DEGRADED, (self._demo / "degraded",))
-        self.truth_known.emit(PsfGrid.load(self._demo / TRUTH))
 
     def _preview(self) -> None:
         self.previews.show(self._in_view, self._looked_at or self._psf)
