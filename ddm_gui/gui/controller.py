@@ -20,8 +20,9 @@ from ddm_gui.engine.lock import locked
 from ddm_gui.engine.photo import thumbnail
 from ddm_gui.engine.project import NAME, Project, StageState, truth_beside
 from ddm_gui.engine.psf import PsfGrid
-from ddm_gui.engine.settings import PRESETS, Settings
+from ddm_gui.engine.settings import PRESETS, Settings, with_preset
 from ddm_gui.gui.devices import Choice, DeviceSearch
+from ddm_gui.gui.estimates import Estimates
 from ddm_gui.gui.log import write_bug
 from ddm_gui.gui.places import default_project_folder
 from ddm_gui.gui.previews import Previews
@@ -108,6 +109,8 @@ class Controller(QObject):
         self._wished: list[Path] = []
         self._reading_thumbnail = False
         self.previews = Previews(self)
+        self.estimates = Estimates(self)
+        self.settings_changed.connect(self._wish_estimates)
 
     @property
     def situation(self) -> Situation:
@@ -279,6 +282,7 @@ class Controller(QObject):
         if self._search is not None:
             self._search.wait()
         self.previews.close()
+        self.estimates.close()
         self._thumbnails.close()
         self._folders.close()
 
@@ -430,6 +434,7 @@ class Controller(QObject):
         self._worker.ended.connect(self._worker_ended)
         self._set(task=task, active=None, failed=None)
         self.previews.spare(True)
+        self.estimates.spare(True)
         self._worker.begin()
 
     @Slot()
@@ -476,6 +481,7 @@ class Controller(QObject):
         report = Report(task, outcome, tuple(self._skipped), self._written, self._result, self._output)
         self._take_up()
         self.previews.spare(False)
+        self.estimates.spare(self._worker is not None)
         self._preview()
         if isinstance(outcome, Failed):
             self._tell(outcome.error)
@@ -512,6 +518,11 @@ class Controller(QObject):
     def _preview(self) -> None:
         self.previews.show(self._in_view, self._looked_at or self._psf)
 
+    @Slot()
+    def _wish_estimates(self) -> None:
+        """The times of the settings of now, first, and of these with each preset's effort."""
+        self.estimates.wish([self._settings, *(with_preset(self._settings, name) for name in PRESETS)])
+
     def _read_thumbnail(self) -> None:
         if self._wished and not self._reading_thumbnail:
             self._reading_thumbnail = True
@@ -531,6 +542,8 @@ class Controller(QObject):
     def _devices_arrived(self, choices: tuple[Choice, ...]) -> None:
         self.devices_found.emit(choices)
         self._set(device_known=True)
+        self._wish_estimates()
+        self.estimates.spare(self._worker is not None)
 
     @Slot(object)
     def _device_search_failed(self, error: Exception) -> None:

@@ -210,6 +210,7 @@ class MainWindow(QMainWindow):
         control.settings_changed.connect(self.settings_form.show_settings)
         control.folder_changed.connect(self._show_folder)
         control.devices_found.connect(self.settings_form.show_devices)
+        control.estimates.estimated.connect(self.settings_form.show_estimate)
         control.thumbnail_ready.connect(self._show_thumbnail)
         control.thumbnail_failed.connect(self._show_no_thumbnail)
         control.happened.connect(self._show_event)
