@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any
 
 from PySide6.QtCore import Qt, Signal
+from PySide6.QtGui import QPaintEvent
 from PySide6.QtWidgets import (
     QCheckBox,
     QComboBox,
@@ -16,6 +17,9 @@ from PySide6.QtWidgets import (
     QLabel,
     QLineEdit,
     QSpinBox,
+    QStyle,
+    QStyleOptionComboBox,
+    QStylePainter,
     QWidget,
 )
 
@@ -59,15 +63,16 @@ class SettingsForm(QWidget):
         self.rows: dict[str, _Row] = {}
         self._conditions: list[tuple[Callable[[Settings], bool], tuple[QWidget, QWidget]]] = []
         self._estimates: dict[Settings, float] = {}  # seconds
-        self.preset_box = QComboBox()
+        self.preset_box = _PresetBox()
         self.preset_box.setAccessibleName("Preset")
         self.preset_box.setToolTip(
             "How much effort a run makes: more is finer, and slower. The times are measured on this machine."
         )
-        self.preset_box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
         for name in (*PRESETS, CUSTOM):
             self.preset_box.addItem(_PRESET_WORDS.get(name, name), name)
         self.preset_box.activated.connect(self._preset_chosen)
+        self._time = label("", "muted")
+        self._time.setMinimumHeight(self._time.fontMetrics().height())  # nothing moves when the time becomes known
         self.more_button = button("More settings", "link", checkable=True)
         self.more_button.toggled.connect(self._show_more)
         basic, self._more = QWidget(), QWidget()
@@ -76,6 +81,7 @@ class SettingsForm(QWidget):
         preset_words = label("Preset")
         preset_words.setBuddy(self.preset_box)
         _add_row(forms[False], preset_words, self.preset_box)
+        _add_row(forms[False], label(""), self._time)
         for item in fields(Settings):
             meta = item.metadata
             if item.name in NOT_YET:
@@ -147,13 +153,38 @@ class SettingsForm(QWidget):
             chosen = name != CUSTOM or index == self.preset_box.currentIndex()
             seconds = self._estimates.get(settings) if chosen else None
             words = _PRESET_WORDS.get(name, name)
-            text = words if seconds is None else f"{words} — about {duration(seconds)} here"
-            self.preset_box.setItemText(index, text)
-            self.preset_box.setItemData(index, text, Qt.ItemDataRole.ToolTipRole)
+            self.preset_box.setItemText(
+                index, words if seconds is None else f"{words} — about {duration(seconds)} here"
+            )
+        known = self._estimates.get(self._settings)
+        self._time.setText("" if known is None else f"About {duration(known)} on this machine")
+        self.preset_box.fit_list()
 
     def _show_more(self, more: bool) -> None:
         self._more.setVisible(more)
         self.more_button.setText("Fewer settings" if more else "More settings")
+
+
+class _PresetBox(QComboBox):
+    """Its list says how long each preset takes here; closed, it shows the name alone: there is no room for both."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+
+    def fit_list(self) -> None:
+        """Makes the list as wide as its longest line."""
+        self.view().setMinimumWidth(self.view().sizeHintForColumn(0) + 24)
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        """Draws the box as ever, with other words in it."""
+        option = QStyleOptionComboBox()
+        self.initStyleOption(option)
+        name = self.currentData()
+        option.currentText = _PRESET_WORDS.get(name, name)
+        painter = QStylePainter(self)
+        painter.drawComplexControl(QStyle.ComplexControl.CC_ComboBox, option)
+        painter.drawControl(QStyle.ControlElement.CE_ComboBoxLabel, option)
 
 
 class _Row(QWidget):

@@ -125,13 +125,31 @@ def test_each_preset_says_how_long_it_takes_here(form: SettingsForm) -> None:
     assert texts(form)["quick"] == "Quick — about 8 min here"
     assert texts(form)["glance"] == "A glance — about 3 days here"
     assert texts(form)["custom"] == "My own"
+    assert form._time.text() == "About 8 min on this machine"  # of the one that is chosen
+
+
+def test_the_list_of_presets_is_wide_enough_for_the_longest_line(form: SettingsForm) -> None:
+    form.show_estimate(preset("glance"), 250_000.0)
+    form.preset_box.showPopup()
+    longest = max(form.fontMetrics().horizontalAdvance(text) for text in texts(form).values())
+    assert form.preset_box.view().viewport().width() >= longest
+    form.preset_box.hidePopup()
+
+
+def test_nothing_moves_when_a_time_becomes_known(form: SettingsForm, qtbot: QtBot) -> None:
+    form.resize(280, 500)
+    qtbot.wait(20)
+    before = form.rows["kernel_size"].geometry()
+    form.show_estimate(preset("quick"), 480.0)
+    qtbot.wait(20)
+    assert form.rows["kernel_size"].geometry() == before
 
 
 def test_times_belong_to_the_settings_they_were_measured_for(form: SettingsForm) -> None:
     form.show_estimate(preset("quick"), 480.0)
     wide = Settings().with_changes({"width": 128})
     form.show_settings(wide)
-    assert texts(form)["quick"] == "Quick"
+    assert (texts(form)["quick"], form._time.text()) == ("Quick", "")
     form.show_estimate(with_preset(wide, "quick"), 1800.0)
     assert texts(form)["quick"] == "Quick — about 30 min here"
     form.show_settings(Settings())
