@@ -15,6 +15,7 @@ from PySide6.QtCore import QObject, Signal, Slot
 from ddm_gui.engine import events
 from ddm_gui.engine.errors import UserError
 from ddm_gui.engine.events import Event, PhotoSkipped, Result, Stage
+from ddm_gui.engine.history import History
 from ddm_gui.engine.history import read as read_history
 from ddm_gui.engine.lock import locked
 from ddm_gui.engine.photo import thumbnail
@@ -80,7 +81,9 @@ class Controller(QObject):
     thumbnail_failed = Signal(object)  # Path of a photo that cannot be opened
     happened = Signal(object)  # each Event of the run, in order
     learning_began = Signal(object)  # the Stage from which a run learns anew, None where it goes on
-    history_read = Signal(object)  # History of an opened or finished project
+    history_read = Signal(
+        object, object
+    )  # History of a project that was opened or has run; its result's kernels or None
     truth_known = Signal(object)  # PsfGrid of a simulated set's true kernel, None with any other degraded photos
     run_ended = Signal(object)  # Report, once per run
     troubled = Signal(object)  # Trouble
@@ -376,15 +379,21 @@ class Controller(QObject):
         try:
             if project.psf.is_file():
                 self._psf = PsfGrid.load(project.psf)
-            if project.history.is_file():
-                history = read_history(project.history)
-                self.history_read.emit(history)
-                if len(history) and (self._psf is None or self._situation.kernels is StageState.PARTIAL):
-                    self._psf = PsfGrid(history.kernels[-1], float(history.noise_sigma[-1]))
+            history = read_history(project.history)
+            if len(history) and (self._psf is None or self._situation.kernels is StageState.PARTIAL):
+                self._psf = PsfGrid(history.kernels[-1], float(history.noise_sigma[-1]))
+            self._tell_history(history)
         except UserError as error:
             self._tell(error)
         self._set(has_kernel=self._psf is not None)
         self._preview()
+
+    def _tell_history(self, history: History) -> None:
+        """The moments of step 2; behind them, where it is finished, its result: the mean of its last rounds."""
+        finished = self._situation.kernels in (StageState.DONE, StageState.STALE)
+        result = self._psf.kernels if self._psf is not None and finished else None
+        if len(history) or result is not None:
+            self.history_read.emit(history, result)
 
     def _learn(self, *, only: Stage | None, again: bool) -> None:
         project = self._project()
@@ -501,8 +510,7 @@ class Controller(QObject):
         if project is None or isinstance(outcome, Failed):
             return
         try:
-            if project.history.is_file():
-                self.history_read.emit(read_history(project.history))
+            self._tell_history(read_history(project.history))
         except UserError as error:
             self._tell(error)
 

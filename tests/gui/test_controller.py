@@ -436,6 +436,54 @@ def test_an_opened_project_offers_the_kernel_of_its_step_two(
     assert controller.psf.size == size
 
 
+def histories(controller: Controller) -> list[tuple[int, int | None]]:
+    """Of each history that the controller tells from now on: how many moments, and the size of the result's kernels."""
+    told: list[tuple[int, int | None]] = []
+    controller.history_read.connect(
+        lambda history, result: told.append((len(history), None if result is None else result.shape[-1]))
+    )
+    return told
+
+
+@pytest.mark.parametrize(("update", "told"), [(4, (1, None)), (10, (1, 5))])
+def test_an_opened_project_shows_its_history_and_behind_it_the_result_of_a_whole_run(
+    controller: Controller, clean_folder: Path, degraded_folder: Path, tmp_path: Path, update: int, told: tuple
+) -> None:
+    project = saved_project(clean_folder, degraded_folder, tmp_path / "project", update=update)
+    found = histories(controller)
+    controller.open_project(project.root)
+    assert found == [told]
+
+
+def test_a_result_is_shown_though_its_history_is_lost(
+    controller: Controller, clean_folder: Path, degraded_folder: Path, tmp_path: Path
+) -> None:
+    project = saved_project(clean_folder, degraded_folder, tmp_path / "project", update=10)
+    project.history.unlink()
+    found = histories(controller)
+    controller.open_project(project.root)
+    assert found == [(0, 5)]
+
+
+@pytest.mark.parametrize("stopped", [True, False])
+def test_after_a_run_its_history_is_shown_and_behind_it_its_result(
+    ready: Controller, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch, stopped: bool
+) -> None:
+    """A stopped run has no result yet."""
+    assert ready.folder is not None
+    clean, degraded = (ready.found(role).sources[0] for role in (Role.CLEAN, Role.DEGRADED))
+    run = SmallRun(100_000 if stopped else 6, slowly)
+    replaced_run(monkeypatch, run)
+    witness, found = Witness(ready), histories(ready)
+    ready.start()
+    qtbot.waitUntil(lambda: run.position > 2, timeout=10_000)
+    saved_project(clean, degraded, ready.folder, update=4 if stopped else 10)
+    if stopped:
+        ready.stop()
+    ended(qtbot, witness)
+    assert found == [(1, None if stopped else 9)]
+
+
 # The truth of a simulated set
 
 
