@@ -247,7 +247,7 @@ class KernelView(QFrame):
         """Profiles below the pictures where there is room for both, else in place of them where they are wished."""
         known, roomy = bool(self._seen), self.height() >= ROOMY
         profiles = roomy if self._profiles_wished is None else self._profiles_wished
-        self.profiles_button.setChecked(profiles)
+        self.profiles_button.setChecked(known and profiles)
         self.profiles.setVisible(known and profiles)
         self.pictures.setVisible(known and (roomy or not profiles))
         self.pictures.show_unit(shown=not profiles)

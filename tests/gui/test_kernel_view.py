@@ -216,6 +216,7 @@ def test_three_ticks_lie_inside_a_kernel(size: int, places: list[int]) -> None:
 
 
 def test_profiles_are_below_the_pictures_where_there_is_room_else_in_place_of_them(view: KernelView) -> None:
+    assert not view.profiles_button.isChecked()  # there is nothing to show yet
     view.add_snapshot(10, a_kernel())
 
     def seen() -> tuple[bool, bool, bool]:
