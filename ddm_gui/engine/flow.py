@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import torch
@@ -37,6 +38,7 @@ FLOOR_BATCHES = 16
 DRAW_FLOW, DRAW_FLOOR = 1, 2  # which random stream
 
 Velocity = Callable[[Tensor, Tensor], Tensor]
+_BUILDING = Lock()  # the initial weights come from a generator that all threads share
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,8 +93,8 @@ def degraded_batch(
 
 
 def build_velocity(settings: Settings) -> VelocityNet:
-    """The network of both steps, seeded."""
-    with torch.random.fork_rng(devices=[]):
+    """The network of both steps, seeded; the same when two threads build one at the same time."""
+    with _BUILDING, torch.random.fork_rng(devices=[]):
         torch.manual_seed(settings.seed)
         blocks = (settings.blocks, settings.blocks, settings.blocks)
         return VelocityNet(1, settings.width, blocks)

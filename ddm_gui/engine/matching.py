@@ -66,6 +66,8 @@ PHOTOMETRY_RATE = 1e-3  # of log gain and log noise
 SPREAD_WEIGHT = 1.0  # of the push from a flat or random start, of a step of size one; falling to 0 at half time
 IKL_MEMORY = 0.98  # per update, of the running mean that is reported
 ABOUT_BATCHES = 20  # of patches, by which a kernel is compared with itself turned by half a turn
+TIMED = ("patch_size", "batch_size", "width", "blocks")  # the settings on which `seconds_per_update` depends
+SHORT_PASS = 0.1  # s: a longer pass of the network is not timed with more patches
 DRAW_KERNELS, DRAW_ABOUT = 3, 4  # which random stream
 
 
@@ -447,10 +449,14 @@ def learn_kernels(
 
 
 def seconds_per_update(settings: Settings, device: torch.device) -> tuple[float, float]:
-    """Seconds that an update of step 1 and one of a round take here, timed on a few passes of the network."""
+    """Seconds that an update of step 1 and one of a round take here, timed on a few passes of the network.
+
+    Of a batch that is slow here only a part is passed through it, and the rest is taken to be as slow: a network meant
+    for GPUs would be timed for minutes on a processor.
+    """
     network = build_velocity(settings).to(device)
-    patches = torch.randn(settings.batch_size, 1, settings.patch_size, settings.patch_size, device=device)
-    t = torch.full((settings.batch_size,), 0.5, device=device)
+    patches = torch.zeros(1, 1, settings.patch_size, settings.patch_size, device=device)
+    t = torch.full((1,), 0.5, device=device)
 
     def forward() -> float:
         with torch.no_grad():
@@ -461,7 +467,12 @@ def seconds_per_update(settings: Settings, device: torch.device) -> tuple[float,
         torch.autograd.backward(loss)
         return float(loss.detach())  # waits for the device
 
-    forward_seconds, training_seconds = _median_seconds(forward), _median_seconds(both_ways)
+    both_ways()  # the first call is slow
+    while len(patches) < settings.batch_size and _seconds(both_ways) < SHORT_PASS:
+        count = min(2 * len(patches), settings.batch_size)
+        patches, t = patches[:1].repeat(count, 1, 1, 1), t[:1].repeat(count)
+    batch = settings.batch_size / len(patches)
+    forward_seconds, training_seconds = batch * _median_seconds(forward), batch * _median_seconds(both_ways)
     # Beside the network: drawing, whitening and the optimiser, and in step 2 blurring.
     return 1.3 * training_seconds, 1.5 * training_seconds + 2 * LISTENING / ROUND * forward_seconds
 
@@ -469,12 +480,13 @@ def seconds_per_update(settings: Settings, device: torch.device) -> tuple[float,
 def _median_seconds(action: Callable[[], float]) -> float:
     """Median of three calls after one that is not counted."""
     action()
-    times = []
-    for _ in range(3):
-        before = time.perf_counter()
-        action()
-        times.append(time.perf_counter() - before)
-    return sorted(times)[1]
+    return sorted(_seconds(action) for _ in range(3))[1]
+
+
+def _seconds(action: Callable[[], float]) -> float:
+    before = time.perf_counter()
+    action()
+    return time.perf_counter() - before
 
 
 def as_grid(kernels: Tensor) -> NDArray[np.float32]:

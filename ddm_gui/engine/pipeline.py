@@ -21,7 +21,7 @@ from ddm_gui.engine.files import previous
 from ddm_gui.engine.flow import FlowModel, train_flow
 from ddm_gui.engine.known_set import KnownSet, truth_beside
 from ddm_gui.engine.lock import locked
-from ddm_gui.engine.matching import Match, learn_kernels, seconds_per_update, updates_needed, work
+from ddm_gui.engine.matching import TIMED, Match, learn_kernels, seconds_per_update, updates_needed, work
 from ddm_gui.engine.patches import PatchPool, check_sources
 from ddm_gui.engine.phase import taps_width
 from ddm_gui.engine.photo import find_photos
@@ -33,6 +33,7 @@ from ddm_gui.engine.settings import Settings
 from ddm_gui.engine.spectrum import WINDOW
 from ddm_gui.engine.whitening import MARGIN
 
+Paces = dict[tuple[Any, ...], tuple[float, float]]  # `seconds_per_update` of a device and a network
 DOUBT = 0.3  # on the demo's lens the true squared error was .05 to .1 times the squared distance from the start
 
 
@@ -222,16 +223,35 @@ def _discard(checkpoint: Path) -> None:
         path.unlink(missing_ok=True)
 
 
+def estimate(settings: Settings, device: torch.device, paces: Paces | None = None) -> float:
+    """Seconds that both steps take here from their beginning, from the time of a few updates now.
+
+    `paces` remembers what was timed: settings that train the same network are timed once.
+    """
+    return sum(_step_seconds(settings, device, paces).values())
+
+
 def _seconds_needed(project: Project, device: torch.device, only: Stage | None) -> float:
     """How long what is left to do takes, from the time of a few updates now."""
-    flow, kernels = seconds_per_update(project.settings, device)
-    settings = project.settings
-    seconds = 0.0
-    if only is not Stage.KERNELS:
-        seconds += flow * settings.images_flow / settings.batch_size * _share_left(project, Stage.FLOW)
-    if only is not Stage.FLOW:
-        seconds += kernels * work(settings, updates_needed(settings)) * _share_left(project, Stage.KERNELS)
-    return seconds
+    seconds = _step_seconds(project.settings, device)
+    return sum(
+        seconds[stage] * _share_left(project, stage)
+        for stage in (Stage.FLOW, Stage.KERNELS)
+        if only is None or only is stage
+    )
+
+
+def _step_seconds(settings: Settings, device: torch.device, paces: Paces | None = None) -> dict[Stage, float]:
+    """Seconds of step 1 and of step 2, each from its beginning."""
+    paces = {} if paces is None else paces
+    timed = (str(device), *(getattr(settings, name) for name in TIMED))
+    if timed not in paces:
+        paces[timed] = seconds_per_update(settings, device)
+    flow, kernels = paces[timed]
+    return {
+        Stage.FLOW: flow * settings.images_flow / settings.batch_size,
+        Stage.KERNELS: kernels * work(settings, updates_needed(settings)),
+    }
 
 
 def _share_left(project: Project, stage: Stage) -> float:

@@ -5,7 +5,7 @@ The command line makes an option of each field, the window a form row, `project.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import Field, dataclass, field, fields, replace
 from enum import StrEnum
 from typing import Any, Literal
@@ -34,10 +34,12 @@ def setting(
     unit: str = "",
     choices: tuple[Any, ...] = (),
     advanced: bool = True,
+    applies: Callable[[Settings], bool] | None = None,
 ) -> Any:
     """A dataclass field that carries what the command line and the window say about it.
 
     `low` and `high` are inclusive. `choices`, where given, are the only values allowed beside numbers in bounds.
+    `applies` says under which other settings this one has an effect (None: always); the window shows it only then.
     """
     metadata = {
         "label": label,
@@ -48,6 +50,7 @@ def setting(
         "unit": unit,
         "choices": choices,
         "advanced": advanced,
+        "applies": applies,
     }
     return field(default=default, metadata=metadata)
 
@@ -273,3 +276,22 @@ def preset(name: str) -> Settings:
     if name not in PRESETS:
         raise UserError(f"There is no preset called '{name}'.", "", f"The presets are: {', '.join(PRESETS)}.")
     return Settings().with_changes(PRESETS[name])
+
+
+# What presets decide; a preset leaves all other settings as they are.
+EFFORT = sorted({name for values in PRESETS.values() for name in values})
+
+
+def with_preset(settings: Settings, name: str) -> Settings:
+    """Settings whose effort is that of a preset.
+
+    Raises:
+        UserError: there is no such preset.
+    """
+    wanted = preset(name)
+    return settings.with_changes({field: getattr(wanted, field) for field in EFFORT})
+
+
+def preset_of(settings: Settings) -> str | None:
+    """The preset whose effort these settings make, None where it is no preset's."""
+    return next((name for name in PRESETS if with_preset(settings, name) == settings), None)

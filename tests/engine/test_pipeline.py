@@ -250,6 +250,33 @@ def test_the_estimate_is_of_what_is_left(project: Project, monkeypatch: pytest.M
     assert estimate() == estimate(Stage.KERNELS) == pytest.approx(10 * (UPDATES - 6))
 
 
+def test_an_estimate_before_a_run_is_that_of_the_run(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pipeline, "seconds_per_update", lambda *_: (1.0, 10.0))
+    run = learn(project)
+    said = next(event.seconds for event in run if isinstance(event, Estimate))
+    run.close()
+    assert said > 0.0
+    assert pipeline.estimate(project.settings, torch.device("cpu")) == pytest.approx(said)
+
+
+def test_settings_with_the_same_network_are_timed_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    timed: list[Settings] = []
+
+    def pace(settings: Settings, device: torch.device) -> tuple[float, float]:
+        timed.append(settings)
+        return 1.0, 10.0
+
+    monkeypatch.setattr(pipeline, "seconds_per_update", pace)
+    paces: pipeline.Paces = {}
+    settings = Settings().with_changes({"images_flow": 3200, "images_phase": 0, "images_kernel": 3200})
+    seconds = [
+        pipeline.estimate(settings.with_changes(changes), torch.device("cpu"), paces)
+        for changes in ({}, {"images_flow": 6400}, {"kernel_size": 31}, {"width": 32})
+    ]
+    assert seconds == [100 + 1000, 200 + 1000, 1100, 1100]
+    assert [settings.width for settings in timed] == [64, 32]
+
+
 # Stopped and resumed
 
 

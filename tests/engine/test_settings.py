@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from ddm_gui.engine.errors import UserError
-from ddm_gui.engine.settings import PRESETS, Scope, Settings, preset
+from ddm_gui.engine.settings import EFFORT, PRESETS, Scope, Settings, preset, preset_of, setting, with_preset
 
 
 def test_an_unknown_setting_is_refused_by_name() -> None:
@@ -81,3 +81,25 @@ def test_a_preset_that_does_not_exist() -> None:
     with pytest.raises(UserError, match="no preset called 'slow'") as caught:
         preset("slow")
     assert "quick" in caught.value.todo
+
+
+@pytest.mark.parametrize("name", list(PRESETS))
+def test_a_preset_decides_the_effort_and_leaves_the_rest(name: str) -> None:
+    mine = Settings().with_changes({EFFORT[0]: 640, "device": "cpu"})
+    assert preset_of(mine) is None
+    chosen = with_preset(mine, name)
+    assert chosen.device == "cpu"
+    assert all(getattr(chosen, field) == getattr(preset(name), field) for field in EFFORT)
+    assert preset_of(chosen) == name
+
+
+def test_a_setting_applies_always_unless_it_says_when() -> None:
+    assert setting(1, "Label", "Help.", scope=Scope.RUN).metadata["applies"] is None
+    condition = setting(1, "Label", "Help.", scope=Scope.RUN, applies=lambda s: s.channels == 3).metadata["applies"]
+    assert [condition(Settings().with_changes({"channels": channels})) for channels in (1, 3)] == [False, True]
+
+
+@pytest.mark.parametrize("item", fields(Settings), ids=lambda item: item.name)
+def test_every_condition_can_be_asked(item: Any) -> None:
+    condition = item.metadata["applies"]
+    assert condition is None or isinstance(condition(Settings()), bool)
