@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from enum import StrEnum
 from pathlib import Path
@@ -22,7 +22,6 @@ from ddm_gui.engine.settings import Scope, Settings
 FORMAT_VERSION = 1
 LARGEST_FILE = 1 << 20  # bytes of project.ddm: it holds paths and settings, nothing large
 NAME = "project.ddm"
-DEGRADED, TRUTH = "degraded", "truth.safetensors"  # in the folder of a simulated set
 
 
 class StageState(StrEnum):
@@ -177,14 +176,6 @@ class Project:
                 "Update the program.",
             )
         return cls(root, clean, degraded, Settings().with_changes(changes))
-
-
-def truth_beside(degraded: Sequence[Path]) -> Path | None:
-    """The true PSF where the degraded photos are a simulated set: the folder X/degraded with X/truth.safetensors."""
-    if len(degraded) != 1 or degraded[0].name != DEGRADED:
-        return None
-    truth = degraded[0].parent / TRUTH
-    return truth if truth.is_file() else None
 
 
 def _portable(path: Path, root: Path) -> str:

@@ -17,9 +17,10 @@ from ddm_gui.engine.errors import UserError
 from ddm_gui.engine.events import Event, PhotoSkipped, Result, Stage
 from ddm_gui.engine.history import History
 from ddm_gui.engine.history import read as read_history
+from ddm_gui.engine.known_set import KnownSet, truth_beside
 from ddm_gui.engine.lock import locked
 from ddm_gui.engine.photo import thumbnail
-from ddm_gui.engine.project import NAME, Project, StageState, truth_beside
+from ddm_gui.engine.project import NAME, Project, StageState
 from ddm_gui.engine.psf import PsfGrid
 from ddm_gui.engine.settings import PRESETS, Settings, with_preset
 from ddm_gui.gui.devices import Choice, DeviceSearch
@@ -520,8 +521,9 @@ class Controller(QObject):
             return
         self._root = self._demo / DEMO_PROJECT
         self.folder_changed.emit(self._root)
-        self._look_through(Role.CLEAN, (self._demo / "clean",))
-        self._look_through(Role.DEGRADED, (self._demo / "degraded",))
+        photos = KnownSet(self._demo)
+        self._look_through(Role.CLEAN, (photos.clean,))
+        self._look_through(Role.DEGRADED, (photos.degraded,))
 
     def _preview(self) -> None:
         self.previews.show(self._in_view, self._looked_at or self._psf)

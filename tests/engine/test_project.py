@@ -14,7 +14,7 @@ from safetensors.numpy import save_file
 
 from ddm_gui.engine.errors import UserError
 from ddm_gui.engine.events import Stage
-from ddm_gui.engine.project import FORMAT_VERSION, LARGEST_FILE, Project, StageState, truth_beside
+from ddm_gui.engine.project import FORMAT_VERSION, LARGEST_FILE, Project, StageState
 from ddm_gui.engine.settings import Settings
 
 NAME = "zdjęcia Großer 写真"
@@ -203,17 +203,3 @@ def test_a_damaged_checkpoint_counts_as_none(filled: Project) -> None:
 
 
 # A simulated set
-
-
-def test_the_truth_of_a_simulated_set_lies_beside_its_degraded_photos(tmp_path: Path) -> None:
-    truth, degraded = tmp_path / "truth.safetensors", tmp_path / "degraded"
-    assert truth_beside([degraded]) is None
-    truth.touch()
-    assert truth_beside([degraded]) == truth
-
-
-def test_other_photos_have_no_truth(tmp_path: Path) -> None:
-    (tmp_path / "truth.safetensors").touch()
-    degraded = tmp_path / "degraded"
-    for sources in ([], [tmp_path / "clean"], [degraded, tmp_path / "more"], [degraded / "a.png"]):
-        assert truth_beside(sources) is None
