@@ -1,17 +1,18 @@
-"""The command line: learn, restore, score, demo. Its options are made from the settings."""
+"""The command line: learn, restore, score, simulate, demo. Its options are made from the settings."""
 
 from __future__ import annotations
 
 import argparse
 import json
 import math
+import os
 import signal
 import subprocess
 import sys
 import tempfile
 import traceback
 from collections.abc import Callable, Generator
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -19,6 +20,7 @@ from typing import Any
 from tqdm import tqdm
 
 import ddm_gui
+from ddm_gui.engine.blurs import BLURS, KERNEL_SIZE, NOISE_SIGMA
 from ddm_gui.engine.errors import UserError
 from ddm_gui.engine.events import (
     CheckpointSaved,
@@ -29,6 +31,7 @@ from ddm_gui.engine.events import (
     KernelSnapshot,
     Note,
     PhotoRestored,
+    PhotoSimulated,
     PhotoSkipped,
     Result,
     Stage,
@@ -36,9 +39,10 @@ from ddm_gui.engine.events import (
     to_json,
 )
 from ddm_gui.engine.project import NAME, Project
+from ddm_gui.engine.psf import PsfGrid
 from ddm_gui.engine.settings import PRESETS, Settings, preset
 
-DONE, BUG, MENDABLE, INTERRUPTED = 0, 1, 2, 130
+DONE, BUG, MENDABLE, INTERRUPTED, UNREAD = 0, 1, 2, 130, 141
 STAGE_TITLES = {
     Stage.PRETRAIN: "step 1, clean photos",
     Stage.FLOW: "step 1, photos",
@@ -49,7 +53,24 @@ FORMATS = ("same", "png", "tiff16", "jpeg")
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Runs one command; returns its exit code: 0 done, 2 the person can mend it, 1 a bug, 130 interrupted."""
+    """Runs one command; returns its exit code.
+
+    0 done, 2 the person can mend it, 1 a bug, 130 interrupted, 141 nobody reads what is printed any more (`| head`).
+    """
+    try:
+        try:
+            return _run(argv)
+        finally:
+            sys.stdout.flush()
+    except BrokenPipeError:
+        # As Python's manual has it (module signal, "Note on SIGPIPE"): at its end it would print what is left over.
+        with open(os.devnull, "w") as nowhere:
+            os.dup2(nowhere.fileno(), sys.stdout.fileno())
+        return UNREAD
+
+
+def _run(argv: list[str] | None) -> int:
+    """`main`, while somebody reads what is printed."""
     parser = build_parser()
     arguments = parser.parse_args(argv)
     if arguments.command is None:
@@ -61,6 +82,8 @@ def main(argv: list[str] | None = None) -> int:
     except UserError as error:
         reporter.error(error)
         return MENDABLE
+    except BrokenPipeError:
+        raise
     except Exception:  # a bug: its traceback is what whoever mends it needs
         reporter.close()
         traceback.print_exc()
@@ -110,6 +133,24 @@ def build_parser() -> argparse.ArgumentParser:
     score.add_argument("--border", type=int, default=25, metavar="PX", help="edge left out of photos (default: 25)")
     _finish(score, run_score)
 
+    simulate = commands.add_parser("simulate", help="degrade clean photos by a known blur, to try the program on them")
+    simulate.add_argument("--clean", type=Path, nargs="+", required=True, metavar="DIR", help="sharp photos")
+    simulate.add_argument("--output", type=Path, required=True, metavar="DIR", help="where the set is written")
+    kinds = "|".join(BLURS)
+    simulate.add_argument("--kernel", required=True, metavar=f"{kinds}|PSF", help="a kind of blur, or a PSF file")
+    _add_blurs(simulate)
+    simulate.add_argument(
+        "--kernel-size", type=int, metavar="px", help=f"its width and height (default: {KERNEL_SIZE})"
+    )
+    noise = f"noise, of a range of 1 (default: {NOISE_SIGMA}, or as the PSF file says)"
+    simulate.add_argument("--noise-sigma", type=float, metavar="N", help=noise)
+    simulate.add_argument("--seed", type=int, default=0, metavar="N", help="of all that is random (default: 0)")
+    simulate.add_argument(
+        "--split", action="store_true", help="keep half of the photos as clean ones, degrade the rest"
+    )
+    simulate.add_argument("--format", choices=("png", "tiff16"), default="png", help="file format (default: png)")
+    _finish(simulate, run_simulate)
+
     demo = commands.add_parser("demo", help="the whole way on photos that come with the program, truth known")
     demo.add_argument("--output", type=Path, metavar="DIR", help="where it is kept (default: a temporary folder)")
     _add_settings(demo)
@@ -129,7 +170,7 @@ def _add_settings(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--preset", choices=list(PRESETS), help="a set of settings by name (default: quick)")
     for item in fields(Settings):
         meta = item.metadata
-        option = "--" + item.name.replace("_", "-")
+        option = _option(item.name)
         default = "as the photos are" if item.default is None else item.default
         text = f"{meta['help']} (default: {default}{' ' + meta['unit'] if meta['unit'] else ''})".replace("%", "%%")
         if isinstance(item.default, bool):
@@ -138,6 +179,27 @@ def _add_settings(parser: argparse.ArgumentParser) -> None:
             )
         else:
             group.add_argument(option, type=_value, default=argparse.SUPPRESS, metavar=_metavar(meta), help=text)
+
+
+def _add_blurs(parser: argparse.ArgumentParser) -> None:
+    """An option for each number of each kind of blur; those not typed do not appear among the arguments."""
+    group = parser.add_argument_group("numbers of a blur")
+    words: dict[str, list[str]] = {}
+    units: dict[str, str] = {}
+    for name, kind in BLURS.items():
+        for item in fields(kind):
+            default = "" if item.default is None else f" (default: {item.default:g})"
+            words.setdefault(item.name, []).append(f"{name}: {item.metadata['help']}{default}")
+            units[item.name] = item.metadata["unit"].split(" ")[0] or "N"
+    for name, texts in words.items():
+        group.add_argument(
+            _option(name), type=_value, default=argparse.SUPPRESS, metavar=units[name], help="; ".join(texts)
+        )
+
+
+def _option(name: str) -> str:
+    """How a setting is typed."""
+    return "--" + name.replace("_", "-")
 
 
 def _value(text: str) -> int | float | str:
@@ -197,7 +259,6 @@ def _project_to_learn(arguments: argparse.Namespace) -> Project:
 def run_restore(arguments: argparse.Namespace, reporter: Reporter) -> int:
     """`ddm restore`."""
     from ddm_gui.engine.photo import find_photos
-    from ddm_gui.engine.psf import PsfGrid
     from ddm_gui.engine.restore.photos import restore_photos
 
     psf = PsfGrid.load(arguments.psf or Project.open(arguments.project).psf)
@@ -208,7 +269,6 @@ def run_restore(arguments: argparse.Namespace, reporter: Reporter) -> int:
 
 def run_score(arguments: argparse.Namespace, reporter: Reporter) -> int:
     """`ddm score`."""
-    from ddm_gui.engine.psf import PsfGrid
     from ddm_gui.engine.scores import colour_shift_error, kernel_ncc, kernel_psnr, score_folders
 
     scores: dict[str, float | int] = {}
@@ -230,6 +290,56 @@ def run_score(arguments: argparse.Namespace, reporter: Reporter) -> int:
         for name, value in scores.items():
             print(f"{name:20s} {value:.4f}" if isinstance(value, float) else f"{name:20s} {value}")
     return DONE
+
+
+def run_simulate(arguments: argparse.Namespace, reporter: Reporter) -> int:
+    """`ddm simulate`."""
+    from ddm_gui.engine.known_set import KnownSet
+    from ddm_gui.engine.simulated_set import simulate_set
+
+    psf = _chosen_psf(arguments)
+    run = simulate_set(arguments.clean, arguments.output, psf, arguments.seed, arguments.split, arguments.format)
+    code = reporter.run(run, "the same command")
+    if code == DONE and not arguments.json:
+        known = KnownSet(arguments.output)
+        clean = str(known.clean) if arguments.split else "OTHER-SHARP-PHOTOS"
+        words = ["ddm", "learn", "--clean", clean, "--degraded", str(known.degraded)]
+        words += ["--project", str(known.root / "project")]
+        print(f"The degraded photos are in {known.degraded}, their originals in {known.sharp}.")
+        print(f"The true kernel is {known.truth}; learning compares its result with it.")
+        print(f"To try: {subprocess.list2cmdline(words)}")
+    return code
+
+
+def _chosen_psf(arguments: argparse.Namespace) -> PsfGrid:
+    """The blur named, with the numbers that were typed; one that belongs to another kind of blur is never ignored."""
+    from ddm_gui.engine.simulated_psf import simulated_psf
+
+    kind = BLURS.get(arguments.kernel)
+    names = {item.name for blur in BLURS.values() for item in fields(blur)}
+    typed = {name: getattr(arguments, name) for name in sorted(names) if hasattr(arguments, name)}
+    if kind is None and arguments.kernel_size is not None:
+        typed["kernel_size"] = arguments.kernel_size
+    own = [item.name for item in fields(kind)] if kind is not None else []
+    foreign = [_option(name) for name in typed if name not in own]
+    if foreign:
+        raise UserError(
+            f"{foreign[0]} does not belong to the kernel {arguments.kernel}.",
+            "It would change nothing.",
+            f"The options of {arguments.kernel} are {', '.join(map(_option, own))}." if own else "Leave it out.",
+        )
+    if kind is not None:
+        chosen = {"kernel_size": arguments.kernel_size, "noise_sigma": arguments.noise_sigma}
+        given = {name: value for name, value in chosen.items() if value is not None}
+        return simulated_psf(kind(**typed), seed=arguments.seed, **given)
+    if not Path(arguments.kernel).is_file():
+        raise UserError(
+            f"There is no kernel called {arguments.kernel}, and no such file.",
+            "",
+            f"Choose one of {', '.join(BLURS)}, or a psf.safetensors.",
+        )
+    psf = PsfGrid.load(Path(arguments.kernel))
+    return psf if arguments.noise_sigma is None else replace(psf, noise_sigma=arguments.noise_sigma)
 
 
 def run_demo(arguments: argparse.Namespace, reporter: Reporter) -> int:
@@ -295,6 +405,10 @@ class Reporter:
         elif isinstance(event, PhotoRestored):
             if self.bar is None:
                 self._start_bar(STAGE_TITLES[Stage.RESTORE], 0, event.total)
+            self._move_bar(event.done, Path(event.target).name)
+        elif isinstance(event, PhotoSimulated):
+            if self.bar is None:
+                self._start_bar("simulating", 0, event.total)
             self._move_bar(event.done, Path(event.target).name)
         elif isinstance(event, Result):
             self.close()

@@ -44,7 +44,8 @@ class SmallPhotos(NamedTuple):
 def small_photos(tmp_path_factory: pytest.TempPathFactory) -> SmallPhotos:
     """Blurred by a Gaussian of 1.4 and .8 px, noise .02. Shared by all tests: copy it before changing a file."""
     root = tmp_path_factory.mktemp("small")
-    made = SmallPhotos(root / "clean", root / "degraded", root / "sharp", root / "truth.safetensors")
+    # Not called as in a known set, where every run would find it by itself.
+    made = SmallPhotos(root / "clean", root / "degraded", root / "sharp", root / "true.safetensors")
     for folder in made[:3]:
         folder.mkdir()
     kernel = gaussian(9, 1.4, 0.8, 0.6)[None]

@@ -16,10 +16,12 @@ import pytest
 
 import ddm_gui
 from ddm_gui import cli
-from ddm_gui.cli import BUG, DONE, INTERRUPTED, MENDABLE, Interruption, Reporter, build_parser, in_words, main
+from ddm_gui.cli import BUG, DONE, INTERRUPTED, MENDABLE, UNREAD, Interruption, Reporter, build_parser, in_words, main
 from ddm_gui.engine import demo, flow, matching, photo, spectrum
+from ddm_gui.engine.blurs import BLURS
 from ddm_gui.engine.errors import UserError
 from ddm_gui.engine.events import Event, Note, Stage
+from ddm_gui.engine.known_set import KnownSet
 from ddm_gui.engine.lock import locked
 from ddm_gui.engine.project import Project, StageState, checkpoint_notes
 from ddm_gui.engine.psf import PsfGrid
@@ -76,12 +78,13 @@ def json_lines(text: str) -> list[dict[str, Any]]:
 def test_no_argument_prints_the_help(capsys: pytest.CaptureFixture[str]) -> None:
     assert main([]) == DONE
     shown = capsys.readouterr().out
-    for command in ("learn", "restore", "score", "demo"):
+    for command in ("learn", "restore", "score", "simulate", "demo"):
         assert command in shown
 
 
 def test_help_and_version_end_well(capsys: pytest.CaptureFixture[str]) -> None:
-    for words in (["--help"], ["learn", "--help"], ["restore", "--help"], ["score", "--help"], ["demo", "--help"]):
+    for command in ([], ["learn"], ["restore"], ["score"], ["simulate"], ["demo"]):
+        words = [*command, "--help"]
         with pytest.raises(SystemExit) as ended:
             main(words)
         assert ended.value.code == 0
@@ -135,6 +138,8 @@ def test_a_preset_and_what_is_typed_beside_it() -> None:
         ["learn"],
         ["learn", "--project", "p", "--only", "restore"],
         ["restore", "--input", "a", "--output", "b"],
+        ["simulate", "--clean", "a", "--output", "b"],
+        ["simulate", "--clean", "a", "--output", "b", "--kernel", "disc", "--format", "jpeg"],
         ["blur"],
     ],
 )
@@ -305,6 +310,101 @@ def test_steps_one_by_one_and_settings_that_are_kept(
     assert "width" in capsys.readouterr().err
 
 
+# Simulated sets
+
+
+def simulate_words(photos: SmallPhotos, output: Path, *words: object) -> list[str]:
+    return ["simulate", "--clean", str(photos.clean), "--output", str(output), *map(str, words)]
+
+
+@pytest.mark.parametrize("kernel", [*BLURS, "a file"])
+def test_a_set_is_simulated_by_each_kernel(
+    kernel: str, small_photos: SmallPhotos, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    chosen = str(small_photos.truth) if kernel == "a file" else kernel
+    assert main(simulate_words(small_photos, tmp_path / "my set", "--kernel", chosen, "--json")) == DONE
+    rows = json_lines(capsys.readouterr().out)
+    assert [row["event"] for row in rows] == ["photo_simulated"] * 4
+    known = KnownSet(tmp_path / "my set")
+    psf = PsfGrid.load(known.truth)
+    assert (psf.size, psf.noise_sigma) == (9 if kernel == "a file" else 25, 0.02)
+    assert [photo.read(path).pixels.shape for path in sorted(known.degraded.iterdir())] == [(144, 128, 1)] * 4
+
+
+def test_what_is_typed_is_simulated(small_photos: SmallPhotos, tmp_path: Path) -> None:
+    words = ["--kernel", "gaussian", "--sigma", 3, "--sigma-across", 1.5, "--angle", -30, "--kernel-size", 21]
+    words += ["--noise-sigma", 0.05, "--seed", 4, "--split", "--format", "tiff16"]
+    assert main(simulate_words(small_photos, tmp_path, *words)) == DONE
+    psf = PsfGrid.load(KnownSet(tmp_path).truth)
+    about = psf.provenance
+    assert about["kernel"].items() >= {"sigma": 3, "sigma_across": 1.5, "angle": -30, "kernel_size": 21}.items()
+    assert (about["seed"], about["split"], about["format"], psf.noise_sigma) == (4, True, "tiff16", 0.05)
+    assert {path.suffix for folder in ("clean", "degraded") for path in (tmp_path / folder).iterdir()} == {".tif"}
+
+
+def test_noise_that_is_typed_beside_a_file_counts(small_photos: SmallPhotos, tmp_path: Path) -> None:
+    assert main(simulate_words(small_photos, tmp_path, "--kernel", small_photos.truth, "--noise-sigma", 0)) == DONE
+    assert PsfGrid.load(KnownSet(tmp_path).truth).noise_sigma == 0.0
+
+
+def test_a_person_reads_where_the_set_is_and_what_to_try(
+    small_photos: SmallPhotos, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    known = KnownSet(tmp_path / "my set")
+    assert main(simulate_words(small_photos, known.root, "--kernel", "disc", "--split")) == DONE
+    shown = capsys.readouterr().out
+    assert all(str(folder) in shown for folder in (known.degraded, known.sharp, known.truth))
+    assert f'ddm learn --clean "{known.clean}" --degraded "{known.degraded}" --project' in shown
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["gaussian", "--radius", "2"], "--radius does not belong"),
+        (["shake", "--angle", "2"], "--angle does not belong"),
+        (["coma", "--sigma-across", "2"], "--sigma-across does not belong"),
+        (["{truth}", "--sigma", "2"], "--sigma does not belong"),
+        (["{truth}", "--kernel-size", "9"], "--kernel-size does not belong"),
+        (["gaussian", "--sigma", "0"], "sigma"),
+        (["gaussian", "--sigma", "wide"], "sigma"),
+        (["gaussian", "--angle", "10"], "no angle"),
+        (["disc", "--radius", "12.5"], "cannot hold"),
+        (["shake", "--intensity", "1.5"], "intensity"),
+        (["disc", "--noise-sigma", "nan"], "noise_sigma"),
+        (["{truth}", "--noise-sigma", "0.7"], "noise_sigma"),
+        (["disc", "--seed", "-1"], "seed"),
+        (["disc", "--kernel-size", "64"], "kernel_size"),
+        (["box"], "no kernel called box"),
+        (["{clean}/photo0.png"], "not a PSF file"),
+    ],
+)
+def test_what_cannot_be_simulated_is_said_in_a_sentence(
+    words: list[str], said: str, small_photos: SmallPhotos, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    typed = [word.format(truth=small_photos.truth, clean=small_photos.clean) for word in words]
+    assert main(simulate_words(small_photos, tmp_path / "set", "--kernel", *typed)) == MENDABLE
+    shown = capsys.readouterr()
+    assert said in shown.err
+    assert shown.err.strip().endswith(".")
+    assert "Traceback" not in shown.err
+    assert not (tmp_path / "set").exists()
+
+
+@pytest.mark.usefixtures("small_amounts")
+def test_a_simulated_set_is_learned_and_scored_without_naming_its_truth(
+    small_photos: SmallPhotos, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    known = KnownSet(tmp_path / "set")
+    assert main(simulate_words(small_photos, known.root, "--kernel", small_photos.truth)) == DONE
+    words = learn_words(small_photos._replace(degraded=known.degraded, clean=small_photos.sharp), tmp_path / "p")
+    capsys.readouterr()
+    assert main([*words, *options(), "--json"]) == DONE
+    rows = json_lines(capsys.readouterr().out)
+    assert rows[0]["event"] == "note"
+    assert str(known.truth) in rows[0]["text"]
+    assert 0.0 < rows[-1]["ncc"] <= 1.0
+
+
 @pytest.mark.usefixtures("small_amounts")
 def test_the_demo_ends_with_all_numbers(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
@@ -396,6 +496,58 @@ def test_ctrl_c_in_a_real_process_keeps_a_checkpoint_that_is_gone_on_from(
     rows = json_lines(capsys.readouterr().out)
     assert next(row["images_seen"] for row in rows if row["event"] == "stage_started") == 8 * about["update"]
     assert project.stage_states()[Stage.FLOW] is StageState.DONE
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows cannot send SIGINT to a process of its own")
+def test_ctrl_c_leaves_a_simulated_set_without_half_a_photo_to_go_on_from(
+    small_photos: SmallPhotos, tmp_path: Path
+) -> None:
+    inputs = tmp_path / "in"
+    inputs.mkdir()
+    pixels = photo.read(small_photos.sharp / "photo0.png").pixels
+    for index in range(200):
+        photo.write(photo.Photo(pixels, 8), inputs / f"{index:03d}.png")
+    known = KnownSet(tmp_path / "set")
+    words = ["simulate", "--clean", str(inputs), "--output", str(known.root), "--kernel", "shake", "--json"]
+    command = [sys.executable, "-m", "ddm_gui", *words]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.readline()
+        process.send_signal(signal.SIGINT)
+        rest, said = process.stdout.read(), process.stderr.read()
+        assert process.wait(timeout=60) == INTERRUPTED
+    assert "Traceback" not in said
+    written = sorted(path.name for path in known.degraded.iterdir())
+    assert 1 <= len(written) == 1 + len(json_lines(rest)) < 200
+    assert sorted(path.name for path in known.sharp.iterdir()) == written
+    assert all(photo.read(known.degraded / name).pixels.shape == pixels.shape for name in written)
+    assert not known.truth.exists()
+    assert main(words) == DONE
+    assert len(list(known.degraded.iterdir())) == 200
+    assert known.truth.is_file()
+
+
+def test_a_reader_that_goes_away_ends_the_run_quietly_and_its_checkpoint_is_kept(
+    small_photos: SmallPhotos, tmp_path: Path
+) -> None:
+    """As in `ddm learn … --json | head`."""
+    words = [*learn_words(small_photos, tmp_path / "p"), *options(images_flow=8 * 600), "--only", "flow", "--json"]
+    command = [sys.executable, "-m", "ddm_gui", *words]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        for line in process.stdout:
+            if json.loads(line)["event"] == "flow_progress":
+                break
+        process.stdout.close()
+        assert process.stderr.read() == ""
+        assert process.wait(timeout=60) == UNREAD
+    project = Project.open(tmp_path / "p")
+    assert project.stage_states()[Stage.FLOW] is StageState.PARTIAL
+    about = checkpoint_notes(project.flow_checkpoint)
+    assert about is not None
+    assert 0 < about["update"] < 600
 
 
 def test_a_demo_in_a_folder_where_another_is_at_work_ends_with_2(

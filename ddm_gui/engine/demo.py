@@ -6,7 +6,6 @@ would look for a download cache first); the other half are generated dead-leaves
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -15,9 +14,11 @@ from numpy.typing import NDArray
 
 from ddm_gui.engine import photo
 from ddm_gui.engine.errors import UserError
+from ddm_gui.engine.known_set import KnownSet
 from ddm_gui.engine.photo import Photo
 from ddm_gui.engine.psf import PsfGrid
-from ddm_gui.engine.simulate import Lens, dead_leaves, degrade
+from ddm_gui.engine.simulate import Lens, dead_leaves
+from ddm_gui.engine.simulated_set import write_pair
 
 # Coma whose tail points down to the right, and lateral colour along it: 2 px between R and B.
 LENS = Lens(defocus=0.1, coma=0.35, angle=0.6, lateral=2.0, axial=0.03, diffraction=0.8, softness=0.85)
@@ -30,20 +31,7 @@ LEAVES = 6  # generated pictures per side
 LEAVES_SIZE = 448  # px
 
 
-@dataclass(frozen=True)
-class DemoSet:
-    """Where the demo lies: two unpaired folders to learn from, and what only the judge may look at.
-
-    `sharp` holds the originals of `degraded` under the same names, `truth` the kernels (PsfGrid file).
-    """
-
-    clean: Path
-    degraded: Path
-    sharp: Path
-    truth: Path
-
-
-def build(directory: Path, seed: int = 0) -> DemoSet:
+def build(directory: Path, seed: int = 0) -> KnownSet:
     """Writes the demo into `directory` (made if needed): PNG, 8 bit. The same seed gives the same files.
 
     A demo of the same seed that is there already is used as it is.
@@ -51,33 +39,32 @@ def build(directory: Path, seed: int = 0) -> DemoSet:
     Raises:
         UserError: the folder cannot be written, or scikit-image came without its photos.
     """
-    demo = DemoSet(directory / "clean", directory / "degraded", directory / "sharp", directory / "truth.safetensors")
-    kernels = LENS.kernels(KERNEL_SIZE)
+    demo = KnownSet(directory)
     leaves, noise = (np.random.default_rng([seed, stream]) for stream in (0, 1))
     about = {"source": "ddm_gui demo", "lens": repr(LENS), "seed": seed}
     # The truth is written last. What is there is left alone: photos with a new date would make learned steps stale.
     if demo.truth.is_file() and PsfGrid.load(demo.truth).provenance == about:
         return demo
+    truth = PsfGrid(LENS.kernels(KERNEL_SIZE)[None, None], NOISE_SIGMA, provenance=about)
     try:
         for folder in (demo.clean, demo.degraded, demo.sharp):
             folder.mkdir(parents=True, exist_ok=True)
         for name, pixels in _pictures(CLEAN_SCENES, leaves):
             photo.write(Photo(pixels, 8), demo.clean / f"{name}.png")
         for name, pixels in _pictures(DEGRADED_SCENES, leaves):
-            photo.write(Photo(pixels, 8), demo.sharp / f"{name}.png")
-            photo.write(Photo(degrade(pixels, kernels, NOISE_SIGMA, noise), 8), demo.degraded / f"{name}.png")
-        PsfGrid(kernels[None, None], NOISE_SIGMA, provenance=about).save(demo.truth)
+            write_pair(Photo(pixels, 8), demo, f"{name}.png", truth, noise)
+        truth.save(demo.truth)
     except OSError as error:
         raise UserError(f"The demo cannot be written to {directory}.", f"{error}.", "Choose another folder.") from error
     return demo
 
 
 def _pictures(scenes: tuple[str, ...], rng: np.random.Generator) -> list[tuple[str, NDArray[np.float32]]]:
-    """One side of the demo: names and pixels H x W x 3 in [0, 1], on the steps of an 8-bit file."""
+    """One side of the demo: names and pixels H x W x 3 in [0, 1]."""
     found = [(Path(scene).stem, _scene(scene)) for scene in scenes]
     first = "abcdef"[len(scenes) % 6]  # the sides have different numbers of scenes, so their names differ
     made = [(f"leaves_{first}{number}", dead_leaves(LEAVES_SIZE, LEAVES_SIZE, rng)) for number in range(1, LEAVES + 1)]
-    return [(name, (np.round(pixels * 255) / 255).astype(np.float32)) for name, pixels in found + made]
+    return found + made
 
 
 def _scene(name: str) -> NDArray[np.float32]:

@@ -122,6 +122,16 @@ class PhotoRestored(Event):
 
 
 @dataclass(frozen=True)
+class PhotoSimulated(Event):
+    """A photo has its place in a simulated set: degraded, its sharp original beside it, or among the clean ones."""
+
+    source: str
+    target: str
+    done: int
+    total: int
+
+
+@dataclass(frozen=True)
 class Result(Event):
     """The last event of a run: what was reached. What is not known is None.
 

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import torch
@@ -42,6 +43,7 @@ LARGEST_GROWTH = 4.0  # of the loss over its least: training has diverged beyond
 DRAWS, DRAW_FLOOR = {Stage.FLOW: 1, Stage.PRETRAIN: 5}, 2  # which random stream
 
 Velocity = Callable[[Tensor, Tensor], Tensor]
+_BUILDING = Lock()  # the initial weights come from a generator that all threads share
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,8 +99,8 @@ def patches_seen(
 
 
 def build_velocity(settings: Settings, sight: Sight) -> VelocityModel:
-    """The network of both steps, seeded."""
-    with torch.random.fork_rng(devices=[]):
+    """The network of both steps, seeded; the same when two threads build one at the same time."""
+    with _BUILDING, torch.random.fork_rng(devices=[]):
         torch.manual_seed(settings.seed)
         if settings.network == "compact":
             blocks = (settings.blocks, settings.blocks, settings.blocks)

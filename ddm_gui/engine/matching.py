@@ -57,7 +57,21 @@ COLOUR_STEPS = 60  # of the colours against each other, each time
 SPREAD_WEIGHT = 1.0  # of the push from a flat or random start, of a step of size one; falling to 0 at half time
 ABOUT_BATCHES = 20  # of patches, by which a kernel is compared with itself turned by half a turn
 DRAW_ABOUT = 4  # which random stream
-TIMED_PIXELS = 64 * 32 * 32  # of the batch by which the time of an update is estimated, at most
+SHORT_PASS = 0.1  # s: a longer pass of the network is not timed with more patches
+# The settings on which `seconds_per_update` depends.
+TIMED = (
+    "patch_size",
+    "batch_size",
+    "accumulate",
+    "procedure",
+    "whiten",
+    "network",
+    "width",
+    "blocks",
+    "multiples",
+    "attention",
+    "dropout",
+)
 
 
 def phase_updates(settings: Settings) -> int:
@@ -330,16 +344,16 @@ def learn_kernels(
     )
 
 
-def seconds_per_update(settings: Settings, channels: int, device: torch.device) -> tuple[float, float]:
+def seconds_per_update(settings: Settings, device: torch.device) -> tuple[float, float]:
     """Seconds that an update of step 1 and one of step 2 (in a round) take here, timed on a few passes of the network.
 
-    `channels` are the photos'. Large patches are timed in a small batch.
+    Of a batch that is slow here only a part is passed through it, and the rest is taken to be as slow: a network meant
+    for GPUs would be timed for minutes on a processor. Plain pixels are taken to be in colour.
     """
-    sight = PlainPixels(1 if settings.whiten else channels)
+    sight = PlainPixels(1 if settings.whiten else 3)
     network = build_velocity(settings, sight).to(device)
-    count = min(settings.batch_size, max(1, TIMED_PIXELS // settings.patch_size**2))
-    patches = torch.randn(count, sight.channels, settings.patch_size, settings.patch_size, device=device)
-    t = torch.full((count,), 0.5, device=device)
+    patches = torch.zeros(1, sight.channels, settings.patch_size, settings.patch_size, device=device)
+    t = torch.full((1,), 0.5, device=device)
 
     def forward() -> float:
         with torch.no_grad():
@@ -350,9 +364,12 @@ def seconds_per_update(settings: Settings, channels: int, device: torch.device) 
         torch.autograd.backward(loss)
         return float(loss.detach())  # waits for the device
 
-    forward_seconds, training_seconds = (
-        seconds * settings.batch_size / count for seconds in (_median_seconds(forward), _median_seconds(both_ways))
-    )
+    both_ways()  # the first call is slow
+    while len(patches) < settings.batch_size and _seconds(both_ways) < SHORT_PASS:
+        count = min(2 * len(patches), settings.batch_size)
+        patches, t = patches[:1].repeat(count, 1, 1, 1), t[:1].repeat(count)
+    batch = settings.batch_size / len(patches)
+    forward_seconds, training_seconds = batch * _median_seconds(forward), batch * _median_seconds(both_ways)
     looks = 1.0 if settings.procedure == "alternating" else 2 * LISTENING / ROUND
     # Beside the network: drawing, whitening and the optimiser, and in step 2 blurring.
     return 1.3 * training_seconds * settings.accumulate, 1.5 * training_seconds + looks * forward_seconds
@@ -361,9 +378,10 @@ def seconds_per_update(settings: Settings, channels: int, device: torch.device) 
 def _median_seconds(action: Callable[[], float]) -> float:
     """Median of three calls after one that is not counted."""
     action()
-    times = []
-    for _ in range(3):
-        before = time.perf_counter()
-        action()
-        times.append(time.perf_counter() - before)
-    return sorted(times)[1]
+    return sorted(_seconds(action) for _ in range(3))[1]
+
+
+def _seconds(action: Callable[[], float]) -> float:
+    before = time.perf_counter()
+    action()
+    return time.perf_counter() - before

@@ -245,6 +245,32 @@ def suffix_for(source: Path, file_format: str) -> str:
     return {"PNG": ".png", "JPEG": source.suffix, "TIFF": ".tif", "RAW": ".tif"}[kind]
 
 
+def targets(sources: Sequence[Path], output: Path, file_format: str) -> list[Path]:
+    """Where `write` may put these photos: one path each, no two alike, also where upper and lower case are the same.
+
+    A file keeps its photo's stem; where two photos would get the same name, the second becomes `name_2`.
+    """
+    wanted = [source.stem + suffix_for(source, file_format) for source in sources]
+    kept_free = {name.casefold() for name in wanted}
+    used: set[str] = set()
+    result = []
+    for source, name in zip(sources, wanted, strict=True):
+        number = 1
+        while name.casefold() in used or (number > 1 and name.casefold() in kept_free):
+            number += 1
+            name = f"{source.stem}_{number}{suffix_for(source, file_format)}"
+        used.add(name.casefold())
+        result.append(output / name)
+    return result
+
+
+def rounded(photo: Photo, depth: int) -> Photo:
+    """The photo as a file of `depth` bits (8 or 16) gives it back."""
+    pixels = _quantised(photo.pixels, depth).astype(np.float32)
+    pixels /= np.float32((1 << depth) - 1)
+    return replace(photo, pixels=pixels, depth=depth)
+
+
 # Kinds of files
 
 

@@ -13,14 +13,15 @@ from numpy.typing import NDArray
 
 import ddm_gui
 from ddm_gui.engine import history
-from ddm_gui.engine.demo import DemoSet, build
+from ddm_gui.engine.demo import build
 from ddm_gui.engine.devices import choose_device
 from ddm_gui.engine.errors import UserError
 from ddm_gui.engine.events import CheckpointSaved, Estimate, Event, KernelSnapshot, Note, Result, Stage
 from ddm_gui.engine.files import previous
 from ddm_gui.engine.flow import FlowModel, Pretraining, train_flow
+from ddm_gui.engine.known_set import KnownSet, truth_beside
 from ddm_gui.engine.lock import locked
-from ddm_gui.engine.matching import Match, learn_kernels, seconds_per_update, updates_needed, work
+from ddm_gui.engine.matching import TIMED, Match, learn_kernels, seconds_per_update, updates_needed, work
 from ddm_gui.engine.patches import PatchPool, check_sources
 from ddm_gui.engine.phase import taps_width
 from ddm_gui.engine.photo import find_photos
@@ -33,6 +34,7 @@ from ddm_gui.engine.spectrum import WINDOW
 from ddm_gui.engine.whitening import PlainPixels, Whitening
 
 STAGE_NAMES = {Stage.PRETRAIN: "What clean photos look like", Stage.FLOW: "Step 1", Stage.KERNELS: "Step 2"}
+Paces = dict[tuple[Any, ...], tuple[float, float]]  # `seconds_per_update` of a device and a network
 DOUBT = 0.3  # on the demo's lens the true squared error was .05 to .1 times the squared distance from the start
 
 
@@ -52,18 +54,40 @@ def learn(
 ) -> Generator[Event, None, Learned | None]:
     """Steps 1 and 2 of a project, or one of them; what is there already is used, what was stopped goes on.
 
-    `again` throws step 2's result away first. With a true PSF the closing Result holds the kernel's scores. Returns
-    None after step 1 alone. Closing the generator keeps a checkpoint.
+    `again` throws step 2's result away first. With a true PSF, `truth` or the one that lies beside the degraded photos
+    of a known set, the closing Result holds the kernel's scores. Returns None after step 1 alone. Closing the generator
+    keeps a checkpoint.
 
     Raises:
-        UserError: what a person can mend: the folders, a stale step 1 with `only=Stage.KERNELS`, a full disk, another
-            run in the same project.
+        UserError: what a person can mend: the folders, a true PSF that is no single kernel, a stale step 1 with
+            `only=Stage.KERNELS`, a full disk, another run in the same project.
     """
-    known = PsfGrid.load(truth) if truth is not None else None
-    learned = yield from _learn(project, only, again)
+    known, told = _truth(project, truth)
+    learned = yield from _learn(project, only, again, told if only is not Stage.FLOW else None)
     if learned is not None:
         yield _result(learned, known)
     return learned
+
+
+def _truth(project: Project, given: Path | None) -> tuple[PsfGrid | None, Note | None]:
+    """The true PSF, if there is one; and a sentence on it, if nobody asked for it."""
+    path = given or truth_beside(project.degraded)
+    if path is None:
+        return None, None
+    try:
+        known = PsfGrid.load(path)
+        rows, cols = known.kernels.shape[:2]
+        if (rows, cols) != (1, 1):
+            raise UserError(
+                f"{path} varies over the field ({rows} x {cols} kernels).",
+                "It cannot be compared with one kernel for the whole photo.",
+                "Choose a true PSF of one row and one column.",
+            )
+    except UserError as error:
+        if given is not None:
+            raise
+        return None, Note(f"The kernel will not be compared with a true one: {error.what}")
+    return known, None if given else Note(f"The kernel will be compared with the true one beside the photos, {path}.")
 
 
 def demo(directory: Path, settings: Settings) -> Generator[Event, None, Learned]:
@@ -79,8 +103,10 @@ def demo(directory: Path, settings: Settings) -> Generator[Event, None, Learned]
     return learned
 
 
-def _learn(project: Project, only: Stage | None, again: bool) -> Generator[Event, None, Learned | None]:
-    """The two steps and their files, without the closing Result."""
+def _learn(
+    project: Project, only: Stage | None, again: bool, told: Note | None = None
+) -> Generator[Event, None, Learned | None]:
+    """The two steps and their files, without the closing Result. `told` is said once the run can begin."""
     settings = project.settings
     if (settings.rows, settings.cols) != (1, 1):
         raise UserError(
@@ -95,6 +121,8 @@ def _learn(project: Project, only: Stage | None, again: bool) -> Generator[Event
     check_sources(project.clean, project.degraded, smallest_clean=smallest_clean, smallest_degraded=smallest_degraded)
     device = choose_device(settings.device)
     with locked(project.root):
+        if told is not None:
+            yield told
         return (yield from _steps(project, only, again, device, smallest_clean, smallest_degraded))
 
 
@@ -114,7 +142,7 @@ def _steps(
         clean = yield from _load(project.clean, smallest_clean, settings)
         if clean.channels != degraded.channels:
             raise UserError("One folder is in colour and the other is grey.", "", "Choose folders of the same kind.")
-    yield Estimate(_seconds_needed(project, degraded.channels, device, only))
+    yield Estimate(_seconds_needed(project, device, only))
 
     flow = yield from _flow(project, degraded, clean, device)
     if clean is None or only is Stage.FLOW:
@@ -211,20 +239,37 @@ def _discard(checkpoint: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def _seconds_needed(project: Project, channels: int, device: torch.device, only: Stage | None) -> float:
+def estimate(settings: Settings, device: torch.device, paces: Paces | None = None) -> float:
+    """Seconds that all steps take here from their beginning, from the time of a few updates now.
+
+    `paces` remembers what was timed: settings that train the same network are timed once.
+    """
+    return sum(_step_seconds(settings, device, paces).values())
+
+
+def _seconds_needed(project: Project, device: torch.device, only: Stage | None) -> float:
     """How long what is left to do takes, from the time of a few updates now."""
-    flow, kernels = seconds_per_update(project.settings, channels, device)
-    settings = project.settings
+    seconds = _step_seconds(project.settings, device)
+    left = {stage: _share_left(project, stage) for stage in seconds}
+    if left[Stage.FLOW] < 1.0:
+        left[Stage.PRETRAIN] = 0.0  # it is behind step 1
+    wanted = {None: set(seconds), Stage.FLOW: {Stage.PRETRAIN, Stage.FLOW}, Stage.KERNELS: {Stage.KERNELS}}[only]
+    return sum(seconds[stage] * left[stage] for stage in seconds if stage in wanted)
+
+
+def _step_seconds(settings: Settings, device: torch.device, paces: Paces | None = None) -> dict[Stage, float]:
+    """Seconds of each step, from its beginning."""
+    paces = {} if paces is None else paces
+    timed = (str(device), *(getattr(settings, name) for name in TIMED))
+    if timed not in paces:
+        paces[timed] = seconds_per_update(settings, device)
+    flow, kernels = paces[timed]
     per_update = settings.batch_size * settings.accumulate
-    seconds = 0.0
-    if only is not Stage.KERNELS:
-        left = _share_left(project, Stage.FLOW)
-        seconds += flow * settings.images_flow / per_update * left
-        if Stage.PRETRAIN in project.stages() and left == 1.0:
-            seconds += flow * settings.images_pretrain / per_update * _share_left(project, Stage.PRETRAIN)
-    if only is not Stage.FLOW:
-        seconds += kernels * work(settings, updates_needed(settings)) * _share_left(project, Stage.KERNELS)
-    return seconds
+    return {
+        Stage.PRETRAIN: flow * settings.images_pretrain / per_update,
+        Stage.FLOW: flow * settings.images_flow / per_update,
+        Stage.KERNELS: kernels * work(settings, updates_needed(settings)),
+    }
 
 
 def _share_left(project: Project, stage: Stage) -> float:
@@ -259,7 +304,7 @@ def _result(learned: Learned, truth: PsfGrid | None, **photos: float) -> Result:
     return Result(noise_sigma=learned.psf.noise_sigma, ikl=learned.ikl, seconds=learned.seconds, **scores, **photos)
 
 
-def _compare(photos: DemoSet, project: Project, learned: Learned) -> Generator[Event, None, None]:
+def _compare(photos: KnownSet, project: Project, learned: Learned) -> Generator[Event, None, None]:
     """Restores the demo's degraded photos with the learned and with the true kernel, and says what each is worth."""
     truth = PsfGrid.load(photos.truth)
     inputs = find_photos((photos.degraded,))

@@ -40,7 +40,7 @@ def setting(
     """A dataclass field that carries what the command line and the window say about it.
 
     `low` and `high` are inclusive. `choices`, where given, are the only values allowed beside numbers in bounds.
-    `applies` says whether the setting does anything beside the others; None: always.
+    `applies` says under which other settings this one has an effect (None: always); the window shows it only then.
     """
     metadata = {
         "label": label,
@@ -397,7 +397,7 @@ class Settings:
 
     def __post_init__(self) -> None:
         for item in fields(self):
-            _check(item, getattr(self, item.name))
+            check_value(item, getattr(self, item.name))
         _check_together(self)
 
     @property
@@ -431,8 +431,12 @@ class Settings:
         ]
 
 
-def _check(item: Field[Any], value: Any) -> None:
-    """Refuses a value that is neither one of the choices nor a number in bounds."""
+def check_value(item: Field[Any], value: Any) -> None:
+    """Refuses a value of a `setting` field that is neither one of the choices nor a number in bounds.
+
+    Raises:
+        UserError: naming the setting and what it may be.
+    """
     meta = item.metadata
     if value in meta["choices"] and not isinstance(value, bool):
         return
@@ -538,7 +542,12 @@ _PAPER_FFHQ: dict[str, Any] = {
     "alternating_rate": 4e-5,
     "auxiliary_rate": 1e-5,
     "averaged_share": 0.0,
+    "images_pretrain": 0,
+    "free_gain": False,
+    "centre_weight": 0.0,
     "sparse_weight": 1.0,
+    "gaussian_weight": 0.0,
+    "sum_weight": 0.0,
 }
 
 PRESETS: dict[str, dict[str, Any]] = {
@@ -562,3 +571,33 @@ def preset(name: str) -> Settings:
     if name not in PRESETS:
         raise UserError(f"There is no preset called '{name}'.", "", f"The presets are: {', '.join(PRESETS)}.")
     return Settings().with_changes(PRESETS[name])
+
+
+# What presets decide; a preset leaves all other settings as they are.
+EFFORT = sorted({name for values in PRESETS.values() for name in values})
+
+
+def _decided_by(name: str) -> set[str]:
+    """Of what is looked for (what is not `advanced`) a preset decides only what it names itself; else all of EFFORT."""
+    basic = {item.name for item in fields(Settings) if not item.metadata["advanced"]}
+    return (set(EFFORT) - basic) | set(PRESETS[name])
+
+
+def with_preset(settings: Settings, name: str) -> Settings:
+    """Settings whose effort is that of a preset; what only the preset of before had set is put back.
+
+    Raises:
+        UserError: there is no such preset.
+    """
+    wanted, before = preset(name), preset_of(settings)
+    decided = _decided_by(name) | set(PRESETS[before] if before is not None else ())
+    return settings.with_changes({field: getattr(wanted, field) for field in decided})
+
+
+def preset_of(settings: Settings) -> str | None:
+    """The preset whose numbers these settings are (the first of several), None where they are no preset's."""
+    for name in PRESETS:
+        wanted = preset(name)
+        if all(getattr(settings, field) == getattr(wanted, field) for field in _decided_by(name)):
+            return name
+    return None

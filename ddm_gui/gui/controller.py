@@ -15,13 +15,16 @@ from PySide6.QtCore import QObject, Signal, Slot
 from ddm_gui.engine import events
 from ddm_gui.engine.errors import UserError
 from ddm_gui.engine.events import Event, PhotoSkipped, Result, Stage
+from ddm_gui.engine.history import History
 from ddm_gui.engine.history import read as read_history
+from ddm_gui.engine.known_set import KnownSet, truth_beside
 from ddm_gui.engine.lock import locked
 from ddm_gui.engine.photo import thumbnail
 from ddm_gui.engine.project import NAME, Project, StageState
 from ddm_gui.engine.psf import PsfGrid
-from ddm_gui.engine.settings import PRESETS, Settings
+from ddm_gui.engine.settings import PRESETS, Settings, with_preset
 from ddm_gui.gui.devices import Choice, DeviceSearch
+from ddm_gui.gui.estimates import Estimates
 from ddm_gui.gui.log import write_bug
 from ddm_gui.gui.places import default_project_folder
 from ddm_gui.gui.previews import Previews
@@ -32,7 +35,7 @@ from ddm_gui.gui.state import Phase, Situation, Task, failed_stage
 from ddm_gui.gui.worker import Completed, Failed, Outcome, Run, Worker
 
 THUMBNAIL = 160  # pixels, the longer side
-DEMO_PROJECT, TRUTH = "project", "truth.safetensors"  # in the folder of a demo
+DEMO_PROJECT = "project"  # in the folder of a demo
 
 
 @dataclass(frozen=True)
@@ -79,8 +82,10 @@ class Controller(QObject):
     thumbnail_failed = Signal(object)  # Path of a photo that cannot be opened
     happened = Signal(object)  # each Event of the run, in order
     learning_began = Signal(object)  # the Stage from which a run learns anew, None where it goes on
-    history_read = Signal(object)  # History of an opened or finished project
-    truth_known = Signal(object)  # PsfGrid of the demo's true kernel, None in any other project
+    history_read = Signal(
+        object, object
+    )  # History of a project that was opened or has run; its result's kernels or None
+    truth_known = Signal(object)  # PsfGrid of a simulated set's true kernel, None with any other degraded photos
     run_ended = Signal(object)  # Report, once per run
     troubled = Signal(object)  # Trouble
     ready_to_close = Signal()  # after `close_soon`, when nothing is left to save
@@ -108,6 +113,8 @@ class Controller(QObject):
         self._wished: list[Path] = []
         self._reading_thumbnail = False
         self.previews = Previews(self)
+        self.estimates = Estimates(self)
+        self.settings_changed.connect(self._wish_estimates)
 
     @property
     def situation(self) -> Situation:
@@ -145,8 +152,8 @@ class Controller(QObject):
         """Clean photos become the degraded ones, and the other way round."""
         clean, degraded = self._found[Role.CLEAN], self._found[Role.DEGRADED]
         self._leave_project()
-        self._sources_arrived(Role.CLEAN, degraded)
-        self._sources_arrived(Role.DEGRADED, clean)
+        self._replace(Role.CLEAN, degraded)
+        self._replace(Role.DEGRADED, clean)
         self._suggest_folder()
 
     def set_settings(self, settings: Settings) -> None:
@@ -169,7 +176,7 @@ class Controller(QObject):
         """Empties the window; what was learned stays on the disk."""
         self._leave_project(always=True)
         for role in Role:
-            self._sources_arrived(role, Found())
+            self._replace(role, Found())
         self._suggest_folder()
 
     def open_project(self, path: Path) -> None:
@@ -187,7 +194,6 @@ class Controller(QObject):
         self._look_through(Role.CLEAN, project.clean)
         self._look_through(Role.DEGRADED, project.degraded)
         self._look_at_stages()
-        self._load_truth(project)
         self._load_kernel(project)
 
     # The run
@@ -216,7 +222,7 @@ class Controller(QObject):
         self._settings = self._settings.with_changes(PRESETS["glance"])
         self.settings_changed.emit(self._settings)
         for role in Role:
-            self._sources_arrived(role, Found())
+            self._replace(role, Found())
         self._look_at_stages()
         self.learning_began.emit(Stage.FLOW)
         self._run(Task.DEMO, Demo(self._root, self._settings))
@@ -280,6 +286,7 @@ class Controller(QObject):
         if self._search is not None:
             self._search.wait()
         self.previews.close()
+        self.estimates.close()
         self._thumbnails.close()
         self._folders.close()
 
@@ -309,18 +316,36 @@ class Controller(QObject):
             self._demo = None
             self._psf = None
             self._looked_at = None
-            self.truth_known.emit(None)
             self.learning_began.emit(Stage.FLOW)
             self._set(has_kernel=False, failed=None, flow=StageState.ABSENT, kernels=StageState.ABSENT)
 
     def _look_through(self, role: Role, sources: tuple[Path, ...]) -> None:
-        self._found[role] = Found(sources)
+        self._take(role, Found(sources))
         self._set(**{role.value: None})
         self._folders.ask(partial(self._looked_through, role), look_through, sources)
 
     def _looked_through(self, role: Role, found: Found) -> None:
         if found.sources == self._found[role].sources:  # else something else was dropped meanwhile
             self._sources_arrived(role, found)
+
+    def _replace(self, role: Role, found: Found) -> None:
+        """Takes a set that has been looked through already."""
+        self._take(role, found)
+        self._sources_arrived(role, found)
+
+    def _take(self, role: Role, found: Found) -> None:
+        """Other degraded photos have another truth, or none."""
+        self._found[role] = found
+        if role is Role.DEGRADED:
+            self._tell_truth(truth_beside(found.sources))
+
+    def _tell_truth(self, truth: Path | None) -> None:
+        known = None
+        try:
+            known = PsfGrid.load(truth) if truth is not None else None
+        except UserError as error:
+            self._tell(error)
+        self.truth_known.emit(known)
 
     def _sources_arrived(self, role: Role, found: Found) -> None:
         self._found[role] = found
@@ -355,25 +380,21 @@ class Controller(QObject):
         try:
             if project.psf.is_file():
                 self._psf = PsfGrid.load(project.psf)
-            if project.history.is_file():
-                history = read_history(project.history)
-                self.history_read.emit(history)
-                if len(history) and (self._psf is None or self._situation.kernels is StageState.PARTIAL):
-                    self._psf = PsfGrid(history.kernels[-1], float(history.noise_sigma[-1]))
+            history = read_history(project.history)
+            if len(history) and (self._psf is None or self._situation.kernels is StageState.PARTIAL):
+                self._psf = PsfGrid(history.kernels[-1], float(history.noise_sigma[-1]))
+            self._tell_history(history)
         except UserError as error:
             self._tell(error)
         self._set(has_kernel=self._psf is not None)
         self._preview()
 
-    def _load_truth(self, project: Project) -> None:
-        """The true kernel, where the project is that of a demo."""
-        demo = project.root.parent
-        truth = demo / TRUTH
-        if project.root == demo / DEMO_PROJECT and project.degraded == (demo / "degraded",) and truth.is_file():
-            try:
-                self.truth_known.emit(PsfGrid.load(truth))
-            except UserError as error:
-                self._tell(error)
+    def _tell_history(self, history: History) -> None:
+        """The moments of step 2; behind them, where it is finished, its result: the mean of its last rounds."""
+        finished = self._situation.kernels in (StageState.DONE, StageState.STALE)
+        result = self._psf.kernels if self._psf is not None and finished else None
+        if len(history) or result is not None:
+            self.history_read.emit(history, result)
 
     def _learn(self, *, only: Stage | None, again: bool) -> None:
         project = self._project()
@@ -423,6 +444,7 @@ class Controller(QObject):
         self._worker.ended.connect(self._worker_ended)
         self._set(task=task, active=None, failed=None)
         self.previews.spare(True)
+        self.estimates.spare(True)
         self._worker.begin()
 
     @Slot()
@@ -469,6 +491,7 @@ class Controller(QObject):
         report = Report(task, outcome, tuple(self._skipped), self._written, self._result, self._output)
         self._take_up()
         self.previews.spare(False)
+        self.estimates.spare(self._worker is not None)
         self._preview()
         if isinstance(outcome, Failed):
             self._tell(outcome.error)
@@ -488,8 +511,7 @@ class Controller(QObject):
         if project is None or isinstance(outcome, Failed):
             return
         try:
-            if project.history.is_file():
-                self.history_read.emit(read_history(project.history))
+            self._tell_history(read_history(project.history))
         except UserError as error:
             self._tell(error)
 
@@ -499,12 +521,17 @@ class Controller(QObject):
             return
         self._root = self._demo / DEMO_PROJECT
         self.folder_changed.emit(self._root)
-        self._look_through(Role.CLEAN, (self._demo / "clean",))
-        self._look_through(Role.DEGRADED, (self._demo / "degraded",))
-        self.truth_known.emit(PsfGrid.load(self._demo / TRUTH))
+        photos = KnownSet(self._demo)
+        self._look_through(Role.CLEAN, (photos.clean,))
+        self._look_through(Role.DEGRADED, (photos.degraded,))
 
     def _preview(self) -> None:
         self.previews.show(self._in_view, self._looked_at or self._psf)
+
+    @Slot()
+    def _wish_estimates(self) -> None:
+        """The times of the settings of now, first, and of these with each preset's effort."""
+        self.estimates.wish([self._settings, *(with_preset(self._settings, name) for name in PRESETS)])
 
     def _read_thumbnail(self) -> None:
         if self._wished and not self._reading_thumbnail:
@@ -525,6 +552,8 @@ class Controller(QObject):
     def _devices_arrived(self, choices: tuple[Choice, ...]) -> None:
         self.devices_found.emit(choices)
         self._set(device_known=True)
+        self._wish_estimates()
+        self.estimates.spare(self._worker is not None)
 
     @Slot(object)
     def _device_search_failed(self, error: Exception) -> None:

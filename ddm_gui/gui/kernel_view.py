@@ -1,4 +1,4 @@
-"""The kernel as it evolves, with axes in pixels and a colour scale; afterwards a slider back through its history."""
+"""The kernel as it evolves: pictures, profiles and numbers, and a slider back through its history."""
 
 from __future__ import annotations
 
@@ -10,24 +10,19 @@ from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QComboBox, QFrame, QSlider, QWidget
 
 from ddm_gui.engine.history import History
+from ddm_gui.engine.psf import centred, fwhm, profiles
+from ddm_gui.engine.scores import kernel_ncc
+from ddm_gui.gui.brightness import TENTHS, brightness, pixel_ticks
+from ddm_gui.gui.kernel_profiles import KernelProfiles
 from ddm_gui.gui.parts import Waiting, button, horizontal, label, vertical
 from ddm_gui.gui.theme import colours
 
-DECADES = 3.0  # that the logarithmic brightness shows below the peak
 MOST_SNAPSHOTS = 500
-AXIS_WIDTH, AXIS_HEIGHT, TITLE_HEIGHT, BAR_WIDTH = 28, 34, 30, 62  # pixels around a kernel
-_TENTHS = [(0.0, "peak"), (-1.0, "1/10"), (-2.0, "1/100"), (-3.0, "1/1000")]
-_TOGETHER = "Colours together"
+UNLIMITED = (1 << 24) - 1  # pixels: what Qt takes for no limit
+ROOMY = 300  # pixels of height from which profiles fit below the pictures
+AXIS_WIDTH, AXIS_HEIGHT, LABELLED, TITLE_HEIGHT, BAR_WIDTH = 28, 20, 34, 20, 66  # pixels around a kernel
+_TOGETHER = "RGB"  # short, so that it is not cut off in the smallest window
 _CHANNELS = ("Red", "Green", "Blue")
-
-
-def brightness(kernel: NDArray[np.float32], peak: float, *, logarithmic: bool) -> NDArray[np.float32]:
-    """A kernel as brightness in [0, 1], where 1 is `peak`; logarithmic: from a thousandth of the peak on."""
-    relative = np.clip(kernel / max(peak, 1e-12), 0.0, 1.0)
-    if logarithmic:
-        relative = np.clip(1.0 + np.log10(np.maximum(relative, 10.0**-DECADES)) / DECADES, 0.0, 1.0)
-    result: NDArray[np.float32] = relative.astype(np.float32)
-    return result
 
 
 class KernelPictures(pg.GraphicsLayoutWidget):  # type: ignore[misc]
@@ -50,14 +45,15 @@ class KernelPictures(pg.GraphicsLayoutWidget):  # type: ignore[misc]
             plot.hideButtons()
             plot.setMouseEnabled(False, False)
             plot.invertY(True)
-            plot.getAxis("bottom").setHeight(AXIS_HEIGHT)
         self._plots[0].getAxis("left").setWidth(AXIS_WIDTH)
         self._plots[1].hideAxis("left")
         self._bar = pg.ColorBarItem(values=(0, 1), width=9, colorMap=_grey(), interactive=False)
-        self._bar.layout.setContentsMargins(0, TITLE_HEIGHT, 0, AXIS_HEIGHT)  # as high as the pictures beside it
+        self._bar.axis.setWidth(52)  # of 1/1000
         self._bar.axis.tickStrings = _shares
         self.addItem(self._bar, row=0, col=2)
         self._two = False
+        self._below = LABELLED
+        self.show_unit(shown=True)
         self.show_colours()
 
     def show_colours(self) -> None:
@@ -66,32 +62,49 @@ class KernelPictures(pg.GraphicsLayoutWidget):  # type: ignore[misc]
         self.setBackground(chosen.panel)
         for plot, title in zip(self._plots, ("Learned", "True"), strict=True):
             plot.setTitle(title, color=chosen.muted, size="9pt")
+            plot.titleLabel.setMaximumHeight(TITLE_HEIGHT)
+            plot.layout.setRowFixedHeight(0, TITLE_HEIGHT)
             for side in ("left", "bottom"):
                 _dress(plot.getAxis(side))
             plot.getAxis("bottom").setLabel("pixels", color=chosen.muted)
+            plot.getAxis("bottom").showLabel(self._below == LABELLED)
         _dress(self._bar.axis)
 
+    def show_unit(self, *, shown: bool) -> None:
+        """Whether the axes say that they count pixels; curves below with the same axis say it for both."""
+        self._below = LABELLED if shown else AXIS_HEIGHT
+        self._bar.layout.setContentsMargins(0, TITLE_HEIGHT, 0, self._below)  # as high as the pictures beside it
+        for plot in self._plots:
+            plot.getAxis("bottom").showLabel(shown)
+            plot.getAxis("bottom").setHeight(self._below)
+        self._square()
+
     def show_kernels(
-        self, learned: NDArray[np.float32], true: NDArray[np.float32] | None, channel: int | None, *, logarithmic: bool
+        self, learned: NDArray[np.float32], true: NDArray[np.float32] | None, *, logarithmic: bool
     ) -> None:
-        """Kernels, channels x k x k: one channel as grey, or all together in their colours (None)."""
+        """Kernels, channels x k x k, both of one size: one channel as grey, three in their colours."""
         kernels = [learned] if true is None else [learned, true]
-        parts = [k if channel is None or len(k) == 1 else k[channel : channel + 1] for k in kernels]
-        peak = max(float(part.max()) for part in parts)
-        for part, image, plot in zip(parts, self._images, self._plots, strict=False):
-            bright = brightness(part, peak, logarithmic=logarithmic)
+        peak = max(float(kernel.max()) for kernel in kernels)
+        for kernel, image, plot in zip(kernels, self._images, self._plots, strict=False):
+            bright = brightness(kernel, peak, logarithmic=logarithmic)
             coloured = np.broadcast_to(bright, (3, *bright.shape[1:]))
             image.setImage(np.ascontiguousarray(np.moveaxis(coloured, 0, -1)), levels=(0.0, 1.0))
-            size = part.shape[-1]
+            size = kernel.shape[-1]
             first = -(size // 2) - 0.5
             image.setRect(QRectF(first, first, size, size))
             plot.setRange(QRectF(first, first, size, size), padding=0.0)
-        self._bar.setLevels((-DECADES, 0.0) if logarithmic else (0.0, peak))
-        self._bar.axis.setTicks([_TENTHS] if logarithmic else None)
+            for side in ("left", "bottom"):
+                plot.getAxis(side).setTicks([pixel_ticks(size)])
+        self._bar.setLevels((0.0, 1.0) if logarithmic else (0.0, peak))
+        self._bar.axis.setTicks([TENTHS] if logarithmic else None)
         self._bar.setToolTip("Parts of the peak" if logarithmic else "Share of the light in a pixel")
         self._two = true is not None
         self._plots[1].setVisible(self._two)
         self._square()
+
+    def height_for(self, width: int) -> int:
+        """The height beyond which pictures in a widget of this width do not grow."""
+        return round(self._widest(width)) + TITLE_HEIGHT + self._below
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         """Pixels stay square."""
@@ -101,19 +114,25 @@ class KernelPictures(pg.GraphicsLayoutWidget):  # type: ignore[misc]
 
     def _square(self) -> None:
         """As large as both directions allow."""
-        count = 2 if self._two else 1
-        width = (self.width() - AXIS_WIDTH - BAR_WIDTH - 8 * count) / count
-        side = max(min(width, self.height() - AXIS_HEIGHT - TITLE_HEIGHT), 40.0)
-        height = side + TITLE_HEIGHT + AXIS_HEIGHT
+        side = max(min(self._widest(self.width()), self.height() - self._below - TITLE_HEIGHT), 40.0)
+        height = side + TITLE_HEIGHT + self._below
         for plot, width in zip(self._plots, (side + AXIS_WIDTH, side if self._two else 0.0), strict=True):
             plot.setMinimumSize(width, height)
             plot.setMaximumSize(width, height)
         self._bar.setMinimumHeight(height)
         self._bar.setMaximumHeight(height)
 
+    def _widest(self, width: int) -> float:
+        """How wide a picture can be in a widget of this width."""
+        count = 2 if self._two else 1
+        return (width - AXIS_WIDTH - BAR_WIDTH - 8 * count) / count
+
 
 class KernelView(QFrame):
-    """The learned kernel; beside it the true one where that is known (in the demo)."""
+    """The learned kernel, beside it the true one where that is known (of a simulated set), and their profiles.
+
+    Unpaired photos do not tell where a kernel lies, so the true one is shown centred, as the learned one is.
+    """
 
     looked_back = Signal(object)  # kernels of an earlier moment (rows x cols x channels x k x k); None: of now
 
@@ -122,29 +141,47 @@ class KernelView(QFrame):
         self.setObjectName("panel")
         self._seen: list[int] = []
         self._kernels: list[NDArray[np.float32]] = []
-        self._truth: NDArray[np.float32] | None = None
+        self._finished = False  # the last moment is the result of a whole run
+        self._truth: NDArray[np.float32] | None = None  # channels x k x k, centred
+        self._profiles_wished: bool | None = None  # None: where there is room
         self.channel_box = QComboBox()
         self.channel_box.setAccessibleName("Which colours of the kernel are shown")
+        self.channel_box.setToolTip("Which colours of the kernel are shown: all together, or one")
         self.channel_box.addItems([_TOGETHER, *_CHANNELS])
         self.channel_box.currentIndexChanged.connect(self._redraw)
+        self.profiles_button = button("Profiles", "small", checkable=True)
+        self.profiles_button.setToolTip("Cross-sections through the kernel's peak; below the pictures if they fit")
+        self.profiles_button.setAccessibleName("Profiles of the kernel")
+        self.profiles_button.clicked.connect(self._wish_profiles)
         self.log_button = button("Log", "small", checkable=True)
         self.log_button.setToolTip("Logarithmic brightness: shows the faint skirts of the kernel")
         self.log_button.setAccessibleName("Logarithmic brightness of the kernel")
         self.log_button.toggled.connect(self._redraw)
         self._waiting = Waiting("The blur kernel appears here: what a point of light becomes.")
         self.pictures = KernelPictures()
+        self.profiles = KernelProfiles()
+        self._widths = label("", "muted")
+        self._widths.setToolTip(
+            "Full width at half maximum, across × down, in pixels: how wide the profiles through the kernel's peak are "
+            "at half of its brightness. Colours that are shown together count together."
+        )
         self.slider = QSlider(Qt.Orientation.Horizontal)
         self.slider.setAccessibleName("Moment of the run")
         self.slider.setToolTip("Back in time: the kernel, and the photo in view, as they were")
         self.slider.valueChanged.connect(self._redraw)
         self.slider.valueChanged.connect(self._tell_moment)
         self._moment = label("", "muted")
+        self._moment.setToolTip(
+            "How many patches step 2 had seen; the result is the mean of its last rounds. "
+            "NCC: how alike the kernel and the true one are, 1 where they are equal."
+        )
         head = horizontal(6)
         title = label("Blur kernel", "heading")
         title.setBuddy(self.channel_box)  # on Linux a combo box is read by its label
         head.addWidget(title)
         head.addStretch()
         head.addWidget(self.channel_box)
+        head.addWidget(self.profiles_button)
         head.addWidget(self.log_button)
         foot = horizontal(8)
         foot.addWidget(self.slider, 1)
@@ -153,9 +190,16 @@ class KernelView(QFrame):
         layout.setContentsMargins(12, 8, 8, 6)
         layout.addLayout(head)
         layout.addWidget(self._waiting, 1)
-        layout.addWidget(self.pictures, 1)
+        layout.addWidget(self.pictures, 3)
+        layout.addWidget(self.profiles, 2)
+        layout.addWidget(self._widths)
         layout.addLayout(foot)
         self.clear()
+
+    def show_colours(self) -> None:
+        """Dresses pictures and profiles in the colours of now."""
+        self.pictures.show_colours()
+        self.profiles.show_colours()
 
     def add_snapshot(self, images_seen: int, kernels: NDArray[np.float32]) -> None:
         """The kernel of the moment; shown at once unless an earlier moment is being looked at."""
@@ -165,25 +209,50 @@ class KernelView(QFrame):
             self._kernels.pop()
         self._seen.append(images_seen)
         self._kernels.append(kernels)
+        self._finished = False
         if len(self._seen) > MOST_SNAPSHOTS:
             self._seen, self._kernels = self._seen[::2], self._kernels[::2]
         self._fit_slider(at_end=at_end)
 
-    def show_history(self, history: History) -> None:
-        """All moments of a run, the last one in view."""
+    def show_history(self, history: History, result: NDArray[np.float32] | None) -> None:
+        """All moments of a run, the last one in view: the kernels that a whole run has given, where it was one."""
         self._seen = [int(count) for count in history.images_seen]
         self._kernels = list(history.kernels)
+        self._finished = result is not None
+        if result is not None:
+            self._seen.append(self._seen[-1] if self._seen else 0)
+            self._kernels.append(result)
         self._fit_slider(at_end=True)
 
     def show_truth(self, kernels: NDArray[np.float32] | None) -> None:
-        """The true kernel, where it is known."""
-        self._truth = kernels
+        """The true kernel, rows x cols x channels x k x k, where it is known."""
+        self._truth = centred(_middle(kernels)) if kernels is not None else None
         self._redraw()
 
     def clear(self) -> None:
         """No kernel yet."""
-        self._seen, self._kernels = [], []
+        self._seen, self._kernels, self._finished = [], [], False
         self._fit_slider(at_end=True)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Profiles come and go with the room for them."""
+        super().resizeEvent(event)
+        self._arrange()
+
+    def _wish_profiles(self, wished: bool) -> None:
+        self._profiles_wished = wished
+        self._arrange()
+
+    def _arrange(self) -> None:
+        """Profiles below the pictures where there is room for both, else in place of them where they are wished."""
+        known, roomy = bool(self._seen), self.height() >= ROOMY
+        profiles = roomy if self._profiles_wished is None else self._profiles_wished
+        self.profiles_button.setChecked(known and profiles)
+        self.profiles.setVisible(known and profiles)
+        self.pictures.setVisible(known and (roomy or not profiles))
+        self.pictures.show_unit(shown=not profiles)
+        inside = self.contentsRect().width() - 20
+        self.pictures.setMaximumHeight(self.pictures.height_for(inside) if profiles else UNLIMITED)
 
     def _fit_slider(self, *, at_end: bool) -> None:
         last = max(len(self._seen) - 1, 0)
@@ -196,26 +265,48 @@ class KernelView(QFrame):
 
     def _redraw(self) -> None:
         known = bool(self._seen)
+        for widget in (self.slider, self._moment, self._widths):
+            widget.setVisible(known)
         self._waiting.setVisible(not known)
-        self.pictures.setVisible(known)
-        self.slider.setVisible(known)
-        self._moment.setVisible(known)
         self.log_button.setEnabled(known)
+        self.profiles_button.setEnabled(known)
         colour = known and self._kernels[-1].shape[2] == 3
         self.channel_box.setVisible(colour)
-        if not known:
-            return
-        index = min(self.slider.value(), len(self._seen) - 1)
+        if known:
+            self._show_moment(min(self.slider.value(), len(self._seen) - 1), colour=colour)
+        self._arrange()
+
+    def _show_moment(self, index: int, *, colour: bool) -> None:
         chosen = self.channel_box.currentIndex() - 1
         channel = chosen if colour and chosen >= 0 else None
-        kernel = _middle(self._kernels[index])
-        true = _middle(self._truth) if self._truth is not None else None
-        self.pictures.show_kernels(kernel, true, channel, logarithmic=self.log_button.isChecked())
-        self._moment.setText(f"{self._seen[index]:,} patches")
+        learned = _in_view(_middle(self._kernels[index]), channel)
+        true = _in_view(self._truth, channel) if self._truth is not None else None
+        moment = "Result" if self._finished and index == len(self._seen) - 1 else f"{self._seen[index]:,} patches"
+        if true is not None:
+            moment += f" · NCC {kernel_ncc(learned, true):.3f}"
+            size = max(learned.shape[-1], true.shape[-1])
+            learned, true = _framed(learned, size), _framed(true, size)
+        logarithmic = self.log_button.isChecked()
+        self.pictures.show_kernels(learned, true, logarithmic=logarithmic)
+        self.profiles.show_kernels(learned, true, channel, logarithmic=logarithmic)
+        self._moment.setText(moment)
+        self._widths.setText(width_words(learned, true))
 
     def _tell_moment(self, index: int) -> None:
         now = index >= len(self._seen) - 1
         self.looked_back.emit(None if now else self._kernels[index])
+
+
+def width_words(learned: NDArray[np.float32], true: NDArray[np.float32] | None) -> str:
+    """'FWHM 3.4 × 2.1 px (true 3.5 × 2.0)', across × down, of kernels C x k x k: of the mean of their colours."""
+    beside = f" (true {_widths(true)})" if true is not None else ""
+    return f"FWHM {_widths(learned)} px{beside}"
+
+
+def _widths(kernel: NDArray[np.float32]) -> str:
+    """'3.4 × 2.1'; a dash where half of the peak is not reached inside the kernel."""
+    widths = (fwhm(profile) for profile in profiles(kernel.mean(axis=0)))
+    return " × ".join("—" if np.isnan(width) else f"{width:.1f}" for width in widths)
 
 
 def _middle(kernels: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -224,11 +315,22 @@ def _middle(kernels: NDArray[np.float32]) -> NDArray[np.float32]:
     return middle
 
 
+def _in_view(kernel: NDArray[np.float32], channel: int | None) -> NDArray[np.float32]:
+    """One channel of a kernel, or all (None); where there is but one it stands for each."""
+    return kernel if channel is None or len(kernel) == 1 else kernel[channel : channel + 1]
+
+
+def _framed(kernel: NDArray[np.float32], size: int) -> NDArray[np.float32]:
+    """A kernel with dark around it, size x size; its origin k//2 comes to lie at size//2."""
+    before = size // 2 - kernel.shape[-1] // 2
+    return np.pad(kernel, [(0, 0)] + 2 * [(before, size - kernel.shape[-1] - before)])
+
+
 def _dress(axis: pg.AxisItem) -> None:
     chosen = colours()
     axis.setPen(pg.mkPen(chosen.line))
     axis.setTextPen(pg.mkPen(chosen.muted))
-    axis.setStyle(tickLength=-3)
+    axis.setStyle(tickLength=-3, hideOverlappingLabels=False)
     axis.enableAutoSIPrefix(False)
 
 

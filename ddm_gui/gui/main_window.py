@@ -158,9 +158,9 @@ class MainWindow(QMainWindow):
             # Their shares of the height are fixed, whatever they show.
             view.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Ignored)
             view.setMinimumHeight(smallest)
-        layout.addWidget(self.kernel_view, 5)
+        layout.addWidget(self.kernel_view, 4)
         layout.addWidget(self.result_view)
-        layout.addWidget(self.plots, 6)
+        layout.addWidget(self.plots, 3)
         return column
 
     def _make_menus(self) -> None:
@@ -210,6 +210,7 @@ class MainWindow(QMainWindow):
         control.settings_changed.connect(self.settings_form.show_settings)
         control.folder_changed.connect(self._show_folder)
         control.devices_found.connect(self.settings_form.show_devices)
+        control.estimates.estimated.connect(self.settings_form.show_estimate)
         control.thumbnail_ready.connect(self._show_thumbnail)
         control.thumbnail_failed.connect(self._show_no_thumbnail)
         control.happened.connect(self._show_event)
@@ -229,7 +230,7 @@ class MainWindow(QMainWindow):
         use_scheme(scheme)
         self.setStyleSheet(style_sheet())
         renew_icons(self)
-        self.kernel_view.pictures.show_colours()
+        self.kernel_view.show_colours()
         self.plots.show_colours()
         for dialog in self.findChildren(TroubleDialog):
             dialog.show_colours()

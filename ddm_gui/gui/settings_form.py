@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import Field, fields
 from functools import partial
 from typing import Any
 
 from PySide6.QtCore import Qt, Signal
+from PySide6.QtGui import QPaintEvent
 from PySide6.QtWidgets import (
     QCheckBox,
     QComboBox,
@@ -15,24 +17,26 @@ from PySide6.QtWidgets import (
     QLabel,
     QLineEdit,
     QSpinBox,
+    QStyle,
+    QStyleOptionComboBox,
+    QStylePainter,
     QWidget,
 )
 
 from ddm_gui.engine.errors import UserError
-from ddm_gui.engine.settings import PRESETS, Settings, preset
+from ddm_gui.engine.settings import PRESETS, Settings, preset_of, with_preset
 from ddm_gui.gui.devices import Choice
 from ddm_gui.gui.parts import button, horizontal, label, vertical
+from ddm_gui.gui.words import duration
 
 CUSTOM = "custom"
 NOT_YET = ("rows", "cols")  # more than one kernel over the field is still refused by the engine
-EFFORT = sorted({name for values in PRESETS.values() for name in values})  # what presets decide
-_BASIC = {item.name for item in fields(Settings) if not item.metadata["advanced"]}
 _PRESET_WORDS = {
-    "quick": "Quick, several minutes",
-    "glance": "A glance, three minutes",
-    "thorough": "Thorough, twenty minutes",
-    "paper-ffhq-motion": "The paper: faces, motion blur",
-    "paper-ffhq-gaussian": "The paper: faces, Gaussian blur",
+    "glance": "A glance",
+    "quick": "Quick",
+    "thorough": "Thorough",
+    "paper-ffhq-motion": "The paper: camera shake",
+    "paper-ffhq-gaussian": "The paper: Gaussian blur",
     CUSTOM: "My own",
 }
 # What a choice means, where its value alone does not say it.
@@ -58,12 +62,18 @@ class SettingsForm(QWidget):
         self._settings = Settings()
         self._showing = False
         self.rows: dict[str, _Row] = {}
-        self.preset_box = QComboBox()
+        self._conditions: list[tuple[Callable[[Settings], bool], tuple[QWidget, QWidget]]] = []
+        self._estimates: dict[Settings, float] = {}  # seconds
+        self.preset_box = _PresetBox()
         self.preset_box.setAccessibleName("Preset")
-        self.preset_box.setToolTip("How much effort a run makes: more is finer, and slower.")
+        self.preset_box.setToolTip(
+            "How much effort a run makes: more is finer, and slower. The times are measured on this machine."
+        )
         for name in (*PRESETS, CUSTOM):
-            self.preset_box.addItem(_PRESET_WORDS.get(name, name.capitalize()), name)
+            self.preset_box.addItem(_PRESET_WORDS.get(name, name), name)
         self.preset_box.activated.connect(self._preset_chosen)
+        self._time = label("", "muted")
+        self._time.setMinimumHeight(self._time.fontMetrics().height())  # nothing moves when the time becomes known
         self.more_button = button("More settings", "link", checkable=True)
         self.more_button.toggled.connect(self._show_more)
         basic, self._more = QWidget(), QWidget()
@@ -72,6 +82,7 @@ class SettingsForm(QWidget):
         preset_words = label("Preset")
         preset_words.setBuddy(self.preset_box)
         _add_row(forms[False], preset_words, self.preset_box)
+        _add_row(forms[False], label(""), self._time)
         for item in fields(Settings):
             meta = item.metadata
             if item.name in NOT_YET:
@@ -83,6 +94,8 @@ class SettingsForm(QWidget):
             _add_row(forms[meta["advanced"]], words, row)
             row.changed.connect(partial(self._row_changed, item.name))
             self.rows[item.name] = row
+            if meta["applies"] is not None:
+                self._conditions.append((meta["applies"], (words, row)))
         self.refusal = label("", "muted")
         self.refusal.setWordWrap(True)
         self.refusal.hide()
@@ -101,10 +114,19 @@ class SettingsForm(QWidget):
         self._settings = settings
         for name, row in self.rows.items():
             row.show_value(getattr(settings, name))
-        named = _presets_of(settings)  # two may be the same numbers: what was chosen stays chosen
-        if self.preset_box.currentData() not in named:
-            self.preset_box.setCurrentIndex(self.preset_box.findData(named[0]))
+        for applies, widgets in self._conditions:
+            for widget in widgets:
+                widget.setVisible(applies(settings))
+        chosen = self.preset_box.currentData()  # two presets may be the same numbers: what was chosen stays chosen
+        if chosen not in PRESETS or with_preset(settings, chosen) != settings:
+            self.preset_box.setCurrentIndex(self.preset_box.findData(preset_of(settings) or CUSTOM))
+        self._name_presets()
         self._showing = False
+
+    def show_estimate(self, settings: Settings, seconds: float) -> None:
+        """How long a run with these settings takes on this machine: said wherever a preset would make them."""
+        self._estimates[settings] = seconds
+        self._name_presets()
 
     def show_devices(self, choices: tuple[Choice, ...]) -> None:
         """The devices that were found; one that failed its test is named with the reason, and cannot be chosen."""
@@ -116,34 +138,72 @@ class SettingsForm(QWidget):
         self._showing = False
 
     def _row_changed(self, name: str) -> None:
-        """Only this row's value is taken: what another shows may be rounded."""
-        if not self._showing:
-            self._take({name: self.rows[name].value()})
+        """Only this row's value is taken: what another shows may be rounded.
 
-    def _preset_chosen(self) -> None:
-        name = self.preset_box.currentData()
-        if name in PRESETS:
-            wanted = preset(name)
-            before = {field for each in _presets_of(self._settings) for field in PRESETS.get(each, {})}
-            self._take({field: getattr(wanted, field) for field in _decided_by(name) | before})
-
-    def _take(self, changes: dict[str, Any]) -> None:
-        """A change that does not go with the other settings is taken back, and the reason said."""
+        One that does not go with the other settings is put back, and the reason said.
+        """
+        if self._showing:
+            return
         try:
-            settings = self._settings.with_changes(changes)
+            changed = self._settings.with_changes({name: self.rows[name].value()})
         except UserError as error:
             self.refusal.setText(str(error))
             self.refusal.show()
             self.show_settings(self._settings)
             return
+        self._take(changed)
+
+    def _preset_chosen(self) -> None:
+        name = self.preset_box.currentData()
+        if name in PRESETS:
+            self._take(with_preset(self._settings, name))
+
+    def _take(self, settings: Settings) -> None:
         self.refusal.hide()
         if settings != self._settings:
             self.show_settings(settings)
             self.changed.emit(settings)
 
+    def _name_presets(self) -> None:
+        """Plain names, and the time that each takes where it is known; that of 'My own' while it is chosen."""
+        for index in range(self.preset_box.count()):
+            name = self.preset_box.itemData(index)
+            settings = self._settings if name == CUSTOM else with_preset(self._settings, name)
+            chosen = name != CUSTOM or index == self.preset_box.currentIndex()
+            seconds = self._estimates.get(settings) if chosen else None
+            words = _PRESET_WORDS.get(name, name)
+            self.preset_box.setItemText(
+                index, words if seconds is None else f"{words} — about {duration(seconds)} here"
+            )
+        known = self._estimates.get(self._settings)
+        self._time.setText("" if known is None else f"About {duration(known)} on this machine")
+        self.preset_box.fit_list()
+
     def _show_more(self, more: bool) -> None:
         self._more.setVisible(more)
         self.more_button.setText("Fewer settings" if more else "More settings")
+
+
+class _PresetBox(QComboBox):
+    """Its list says how long each preset takes here; closed, it shows the name alone: there is no room for both."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+
+    def fit_list(self) -> None:
+        """Makes the list as wide as its longest line."""
+        self.view().setMinimumWidth(self.view().sizeHintForColumn(0) + 24)
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        """Draws the box as ever, with other words in it."""
+        option = QStyleOptionComboBox()
+        self.initStyleOption(option)
+        name = self.currentData()
+        option.currentText = _PRESET_WORDS.get(name, name)
+        painter = QStylePainter(self)
+        painter.drawComplexControl(QStyle.ComplexControl.CC_ComboBox, option)
+        painter.drawControl(QStyle.ControlElement.CE_ComboBoxLabel, option)
 
 
 class _Row(QWidget):
@@ -303,18 +363,3 @@ def _add_row(form: QGridLayout, words: QLabel, control: QWidget) -> None:
     row = form.rowCount()
     form.addWidget(words, row, 0)
     form.addWidget(control, row, 1)
-
-
-def _decided_by(name: str) -> set[str]:
-    """The settings that a preset decides: all of the effort, and of what is looked for only what it names itself."""
-    return (set(EFFORT) - _BASIC) | set(PRESETS[name])
-
-
-def _presets_of(settings: Settings) -> list[str]:
-    """The presets whose numbers these settings are, or CUSTOM."""
-    found = [
-        name
-        for name in PRESETS
-        if all(getattr(settings, field) == getattr(preset(name), field) for field in _decided_by(name))
-    ]
-    return found or [CUSTOM]

@@ -32,6 +32,9 @@ class Colours:
     warn: str
     bad: str
     canvas: str
+    red: str  # curves of the colour channels
+    green: str
+    blue: str
 
 
 # Neutral greys, so that the window does not tint the judgement of a photo's colours.
@@ -48,6 +51,9 @@ DARK = Colours(
     warn="#e3b75c",
     bad="#ee8079",
     canvas="#171718",
+    red="#f0706a",
+    green="#63c283",
+    blue="#6aa9f5",
 )
 LIGHT = Colours(
     window="#efeff1",
@@ -62,6 +68,9 @@ LIGHT = Colours(
     warn="#8a5d00",
     bad="#b3352b",
     canvas="#dcdcdf",
+    red="#c8362c",
+    green="#22863f",
+    blue="#2268c8",
 )
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 def duration(seconds: float) -> str:
-    """'40 s', '3 min', '2 h 10 min'; no finer than anybody needs. Empty where it is not known."""
+    """'40 s', '3 min', '2 h 10 min', '14 h', '3 days'; no finer than anybody needs. Empty where it is not known."""
     if not math.isfinite(seconds) or seconds < 0:
         return ""
     if seconds < 60:
@@ -15,7 +15,10 @@ def duration(seconds: float) -> str:
     minutes = round(seconds / 60)
     if minutes < 60:
         return f"{minutes} min"
-    return f"{minutes // 60} h {minutes % 60:02d} min"
+    if minutes < 10 * 60:
+        return f"{minutes // 60} h {minutes % 60:02d} min"
+    hours = round(minutes / 60)
+    return f"{hours} h" if hours < 48 else f"{round(hours / 24)} days"
 
 
 def photos(count: int) -> str:

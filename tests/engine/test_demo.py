@@ -12,12 +12,13 @@ import pytest
 from ddm_gui.engine import demo, photo
 from ddm_gui.engine.degradation import blur_same
 from ddm_gui.engine.errors import UserError
+from ddm_gui.engine.known_set import KnownSet
 from ddm_gui.engine.psf import PsfGrid, centroid
 from ddm_gui.engine.scores import best_isotropic_gaussian, kernel_ncc, zero_phase
 
 
 @pytest.fixture(scope="module")
-def built(tmp_path_factory: pytest.TempPathFactory) -> demo.DemoSet:
+def built(tmp_path_factory: pytest.TempPathFactory) -> KnownSet:
     return demo.build(tmp_path_factory.mktemp("demo") / "new" / "folder")
 
 
@@ -25,7 +26,7 @@ def names(folder: Path) -> set[str]:
     return {path.name for path in folder.iterdir()}
 
 
-def test_folders_are_unpaired_and_the_originals_apart(built: demo.DemoSet) -> None:
+def test_folders_are_unpaired_and_the_originals_apart(built: KnownSet) -> None:
     assert names(built.degraded) == names(built.sharp)
     assert not names(built.degraded) & names(built.clean)
     assert all(name.endswith(".png") for folder in (built.clean, built.degraded) for name in names(folder))
@@ -35,7 +36,7 @@ def test_folders_are_unpaired_and_the_originals_apart(built: demo.DemoSet) -> No
     assert len(set(prints)) == len(prints)
 
 
-def test_degraded_is_the_sharp_photo_through_the_true_lens(built: demo.DemoSet) -> None:
+def test_degraded_is_the_sharp_photo_through_the_true_lens(built: KnownSet) -> None:
     truth = PsfGrid.load(built.truth)
     assert truth.kernels.shape == (1, 1, 3, 25, 25)
     assert truth.noise_sigma == 0.02
@@ -46,7 +47,7 @@ def test_degraded_is_the_sharp_photo_through_the_true_lens(built: demo.DemoSet) 
     assert residual[inside].std() == pytest.approx(0.02, rel=0.05)
 
 
-def test_the_spectrum_alone_cannot_pass(built: demo.DemoSet) -> None:
+def test_the_spectrum_alone_cannot_pass(built: KnownSet) -> None:
     kernels = PsfGrid.load(built.truth).kernels
     assert kernel_ncc(zero_phase(kernels), kernels) <= 0.90
     assert kernel_ncc(best_isotropic_gaussian(kernels), kernels) <= 0.90

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import math
 from collections.abc import Generator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import fields
 from pathlib import Path
 
@@ -130,6 +131,14 @@ def test_the_network_is_seeded_and_leaves_other_random_numbers_alone() -> None:
     weights = [model.state_dict()["enter.direction"] for model in (one, two, other)]
     assert torch.equal(weights[0], weights[1])
     assert not torch.equal(weights[0], weights[2])
+
+
+def test_networks_built_in_two_threads_at_once_are_the_seeds() -> None:
+    """The window times networks in one thread while a run begins in another."""
+    expected = build_velocity(TINY).state_dict()
+    with ThreadPoolExecutor(4) as pool:
+        built = list(pool.map(lambda _: build_velocity(TINY).state_dict(), range(200)))
+    assert all(torch.equal(network[name], expected[name]) for network in built for name in expected)
 
 
 # Training

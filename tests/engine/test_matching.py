@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import time
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -18,7 +20,7 @@ from ddm_gui.engine.flow import FlowModel, Velocity, build_velocity, sample_path
 from ddm_gui.engine.ikl import excess_loss, integrated_kl, matching_loss
 from ddm_gui.engine.kernels import SoftmaxKernels
 from ddm_gui.engine.magnitude import MagnitudeMatch
-from ddm_gui.engine.matching import KernelTraining, seconds_per_update
+from ddm_gui.engine.matching import TIMED, KernelTraining, seconds_per_update
 from ddm_gui.engine.patches import PatchBatch, PatchPool
 from ddm_gui.engine.phase import PhaseDescent
 from ddm_gui.engine.scores import kernel_ncc, zero_phase
@@ -638,5 +640,41 @@ def test_a_snapshot_is_a_centred_grid_that_cannot_be_written_to() -> None:
 
 
 def test_an_update_of_step_2_takes_longer_than_one_of_step_1() -> None:
-    flow_seconds, kernel_seconds = seconds_per_update(TINY, 1, torch.device("cpu"))
+    flow_seconds, kernel_seconds = seconds_per_update(TINY, torch.device("cpu"))
     assert 0.0 < flow_seconds < kernel_seconds
+
+
+def test_the_settings_that_decide_an_updates_time_are_named() -> None:
+    """Else the window would say of other settings what was timed for these."""
+    asked: set[str] = set()
+
+    class Asked:
+        def __getattr__(self, name: str) -> Any:
+            asked.add(name)
+            return getattr(TINY, name)
+
+    seconds_per_update(cast(Settings, Asked()), torch.device("cpu"))
+    assert asked - {"seed"} <= set(TIMED)
+
+
+def test_a_batch_that_is_slow_here_is_timed_in_part(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a pass of 0.03 s per patch, of which four are enough to be slow."""
+    batches: list[int] = []
+
+    class Slow(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.gain = torch.nn.Parameter(torch.ones(()))
+
+        def forward(self, y_t: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
+            assert len(y_t) == len(t)
+            batches.append(len(y_t))
+            time.sleep(0.03 * len(y_t))
+            return y_t * self.gain
+
+    monkeypatch.setattr(matching, "build_velocity", lambda *_: Slow())
+    settings = TINY.with_changes({"batch_size": 1024})
+    flow_seconds, kernel_seconds = seconds_per_update(settings, torch.device("cpu"))
+    assert max(batches) == 4
+    assert flow_seconds == pytest.approx(1.3 * 0.03 * 1024, rel=0.3)
+    assert kernel_seconds == pytest.approx((1.5 + 0.8) * 0.03 * 1024, rel=0.3)

@@ -24,7 +24,9 @@ from ddm_gui.engine.photo import (
     find_photos,
     read,
     read_header,
+    rounded,
     suffix_for,
+    targets,
     thumbnail,
     upright,
     write,
@@ -161,6 +163,17 @@ def test_values_are_rounded_and_clipped(folder: Path) -> None:
 # Writing is refused
 
 
+@pytest.mark.parametrize(("depth", "file_format", "suffix"), [(8, "png", ".png"), (16, "tiff16", ".tif")])
+def test_rounded_is_what_a_file_gives_back(folder: Path, depth: int, file_format: str, suffix: str) -> None:
+    pixels = np.random.default_rng(1).uniform(-0.1, 1.1, (40, 30, 3)).astype(np.float32)
+    photo = rounded(Photo(pixels, 16, orientation=3), depth)
+    write(photo, folder / f"a{suffix}", file_format)
+    again = read(folder / f"a{suffix}")
+    np.testing.assert_array_equal(photo.pixels, again.pixels)
+    assert (photo.depth, photo.orientation) == (again.depth, again.orientation) == (depth, 3)
+    np.testing.assert_array_equal(rounded(photo, depth).pixels, photo.pixels)
+
+
 def test_16_bits_are_not_written_as_png(folder: Path) -> None:
     with pytest.raises(UserError, match="Choose TIFF"):
         write(photo_of(16, 3), folder / "a.png", "png")
@@ -197,6 +210,13 @@ def test_suffixes() -> None:
 
 
 # Reading odd ones
+
+
+def test_targets_are_never_two_alike_even_without_regard_to_case() -> None:
+    sources = [Path(name) for name in ("a.png", "a.JPG", "A.tif", "a_2.png", "b.cr2")]
+    names = [path.name for path in targets(sources, Path("out"), "png")]
+    assert names == ["a.png", "a_3.png", "A_4.png", "a_2.png", "b.png"]
+    assert targets(sources[-1:], Path("out"), "tiff16") == [Path("out") / "b.tif"]
 
 
 def test_palettes_and_opaque_alpha_are_read(folder: Path) -> None:

@@ -251,6 +251,33 @@ def test_the_estimate_is_of_what_is_left(project: Project, monkeypatch: pytest.M
     assert estimate() == estimate(Stage.KERNELS) == pytest.approx(10 * (UPDATES - 6))
 
 
+def test_an_estimate_before_a_run_is_that_of_the_run(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pipeline, "seconds_per_update", lambda *_: (1.0, 10.0))
+    run = learn(project)
+    said = next(event.seconds for event in run if isinstance(event, Estimate))
+    run.close()
+    assert said > 0.0
+    assert pipeline.estimate(project.settings, torch.device("cpu")) == pytest.approx(said)
+
+
+def test_settings_with_the_same_network_are_timed_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    timed: list[Settings] = []
+
+    def pace(settings: Settings, device: torch.device) -> tuple[float, float]:
+        timed.append(settings)
+        return 1.0, 10.0
+
+    monkeypatch.setattr(pipeline, "seconds_per_update", pace)
+    paces: pipeline.Paces = {}
+    settings = Settings().with_changes({"images_flow": 3200, "images_phase": 0, "images_kernel": 3200})
+    seconds = [
+        pipeline.estimate(settings.with_changes(changes), torch.device("cpu"), paces)
+        for changes in ({}, {"images_flow": 6400}, {"kernel_size": 31}, {"width": 32})
+    ]
+    assert seconds == [100 + 1000, 200 + 1000, 1100, 1100]
+    assert [settings.width for settings in timed] == [64, 32]
+
+
 # Stopped and resumed
 
 
@@ -458,6 +485,46 @@ def test_a_true_psf_that_is_missing_is_told_before_anything_is_computed(project:
     with pytest.raises(UserError):
         next(run)
     assert not project.root.exists()
+
+
+def test_a_true_psf_over_the_field_is_told_before_anything_is_computed(project: Project, tmp_path: Path) -> None:
+    PsfGrid(np.full((2, 1, 1, 9, 9), 1 / 81)).save(tmp_path / "grid.safetensors")
+    with pytest.raises(UserError, match="2 x 1 kernels"):
+        next(learn(project, truth=tmp_path / "grid.safetensors"))
+    assert not project.root.exists()
+
+
+def test_the_truth_beside_a_known_set_is_compared_with_and_it_is_said(project: Project, photos: SmallPhotos) -> None:
+    beside = photos.degraded.parent / "truth.safetensors"
+    shutil.copy(photos.truth, beside)
+    events = done(project)
+    assert isinstance(events[0], Note)
+    assert str(beside) in events[0].text
+    result = events[-1]
+    assert isinstance(result, Result)
+    assert result.ncc is not None
+    given = finish(learn(project, truth=photos.truth))[1]
+    assert not [text for text in notes(given) if "compared" in text]
+    assert given[-1] == result
+
+
+def test_step_1_alone_compares_nothing_and_says_nothing_of_it(project: Project, photos: SmallPhotos) -> None:
+    shutil.copy(photos.truth, photos.degraded.parent / "truth.safetensors")
+    assert notes(done(project, Stage.FLOW)) == []
+
+
+@pytest.mark.parametrize("damage", [True, False], ids=["damaged", "a grid"])
+def test_a_truth_beside_that_cannot_serve_stops_no_run(project: Project, photos: SmallPhotos, damage: bool) -> None:
+    beside = photos.degraded.parent / "truth.safetensors"
+    if damage:
+        beside.write_bytes(b"text")
+    else:
+        PsfGrid(np.full((2, 1, 1, 9, 9), 1 / 81)).save(beside)
+    events = done(project)
+    assert isinstance(events[0], Note)
+    assert "will not be compared" in events[0].text
+    assert isinstance(events[-1], Result)
+    assert events[-1].ncc is None
 
 
 def test_photos_too_small_are_told_before_anything_is_computed(project: Project) -> None:

@@ -200,3 +200,6 @@ def test_other_photos_make_the_steps_that_saw_them_stale(filled: Project) -> Non
 def test_a_damaged_checkpoint_counts_as_none(filled: Project) -> None:
     filled.flow_checkpoint.write_bytes(b"text" * 9)
     assert filled.stage_states()[Stage.FLOW] is StageState.ABSENT
+
+
+# A simulated set

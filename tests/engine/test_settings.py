@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from ddm_gui.engine.errors import UserError
-from ddm_gui.engine.settings import PRESETS, Scope, Settings, preset
+from ddm_gui.engine.settings import PRESETS, Scope, Settings, preset, preset_of, setting, with_preset
 
 from ..conftest import COMPANIONS
 
@@ -164,3 +164,30 @@ def test_what_does_nothing_beside_the_others_says_so() -> None:
         "sparse_weight",
         "sum_weight",
     }
+
+
+@pytest.mark.parametrize("name", list(PRESETS))
+def test_a_preset_decides_the_effort_and_leaves_the_rest(name: str) -> None:
+    mine = Settings().with_changes({"images_flow": 640, "device": "cpu", "seed": 5})
+    assert preset_of(mine) is None
+    chosen = with_preset(mine, name)
+    assert chosen.device == "cpu"
+    assert chosen == preset(name).with_changes({"device": "cpu", "seed": 5})
+    found = preset_of(chosen)
+    assert found is not None
+    assert PRESETS[found] == PRESETS[name]
+    wide = with_preset(Settings(kernel_size=31), name)
+    assert wide.kernel_size == PRESETS[name].get("kernel_size", 31)
+    assert with_preset(with_preset(Settings(), name), "quick") == Settings()
+
+
+def test_a_setting_applies_always_unless_it_says_when() -> None:
+    assert setting(1, "Label", "Help.", scope=Scope.RUN).metadata["applies"] is None
+    condition = setting(1, "Label", "Help.", scope=Scope.RUN, applies=lambda s: s.channels == 3).metadata["applies"]
+    assert [condition(Settings().with_changes({"channels": channels})) for channels in (1, 3)] == [False, True]
+
+
+@pytest.mark.parametrize("item", fields(Settings), ids=lambda item: item.name)
+def test_every_condition_can_be_asked(item: Any) -> None:
+    condition = item.metadata["applies"]
+    assert condition is None or isinstance(condition(Settings()), bool)

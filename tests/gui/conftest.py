@@ -146,6 +146,7 @@ def window(qtbot: QtBot, monkeypatch: pytest.MonkeyPatch) -> Iterator[MainWindow
     """A window that is shown, with its device found without torch."""
     made = MainWindow()
     monkeypatch.setattr(made.controller, "find_devices", lambda: None)
+    monkeypatch.setattr(made.controller.estimates, "wish", lambda choices: None)
     made._after_paint.timeout.disconnect()
     made.show()
     qtbot.waitExposed(made)

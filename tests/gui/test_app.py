@@ -61,7 +61,16 @@ def test_a_default_folder_never_exists_yet(own_folders: Path) -> None:
 
 @pytest.mark.parametrize(
     ("seconds", "text"),
-    [(0.2, "1 s"), (59, "59 s"), (90, "2 min"), (3599, "1 h 00 min"), (7800, "2 h 10 min"), (float("nan"), "")],
+    [
+        (0.2, "1 s"),
+        (59, "59 s"),
+        (90, "2 min"),
+        (3599, "1 h 00 min"),
+        (7800, "2 h 10 min"),
+        (50_000, "14 h"),
+        (250_000, "3 days"),
+        (float("nan"), ""),
+    ],
 )
 def test_durations_read_as_a_person_says_them(seconds: float, text: str) -> None:
     assert duration(seconds) == text

@@ -436,16 +436,119 @@ def test_an_opened_project_offers_the_kernel_of_its_step_two(
     assert controller.psf.size == size
 
 
-@pytest.mark.parametrize("demo", [True, False])
-def test_an_opened_demo_knows_the_true_kernel_and_no_other_project_does(
-    controller: Controller, qtbot: QtBot, clean_folder: Path, tmp_path: Path, demo: bool
+def histories(controller: Controller) -> list[tuple[int, int | None]]:
+    """Of each history that the controller tells from now on: how many moments, and the size of the result's kernels."""
+    told: list[tuple[int, int | None]] = []
+    controller.history_read.connect(
+        lambda history, result: told.append((len(history), None if result is None else result.shape[-1]))
+    )
+    return told
+
+
+@pytest.mark.parametrize(("update", "told"), [(4, (1, None)), (10, (1, 5))])
+def test_an_opened_project_shows_its_history_and_behind_it_the_result_of_a_whole_run(
+    controller: Controller, clean_folder: Path, degraded_folder: Path, tmp_path: Path, update: int, told: tuple
 ) -> None:
-    folder = tmp_path / "Demo"
+    project = saved_project(clean_folder, degraded_folder, tmp_path / "project", update=update)
+    found = histories(controller)
+    controller.open_project(project.root)
+    assert found == [told]
+
+
+def test_a_result_is_shown_though_its_history_is_lost(
+    controller: Controller, clean_folder: Path, degraded_folder: Path, tmp_path: Path
+) -> None:
+    project = saved_project(clean_folder, degraded_folder, tmp_path / "project", update=10)
+    project.history.unlink()
+    found = histories(controller)
+    controller.open_project(project.root)
+    assert found == [(0, 5)]
+
+
+@pytest.mark.parametrize("stopped", [True, False])
+def test_after_a_run_its_history_is_shown_and_behind_it_its_result(
+    ready: Controller, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch, stopped: bool
+) -> None:
+    """A stopped run has no result yet."""
+    assert ready.folder is not None
+    clean, degraded = (ready.found(role).sources[0] for role in (Role.CLEAN, Role.DEGRADED))
+    run = SmallRun(100_000 if stopped else 6, slowly)
+    replaced_run(monkeypatch, run)
+    witness, found = Witness(ready), histories(ready)
+    ready.start()
+    qtbot.waitUntil(lambda: run.position > 2, timeout=10_000)
+    saved_project(clean, degraded, ready.folder, update=4 if stopped else 10)
+    if stopped:
+        ready.stop()
+    ended(qtbot, witness)
+    assert found == [(1, None if stopped else 9)]
+
+
+# The truth of a simulated set
+
+
+@pytest.fixture
+def simulated(own_folders: Path) -> Path:
+    """A simulated set: degraded photos, and the true kernel beside their folder."""
+    folder = own_folders / "simulated"
     save_photos(folder / "degraded", 2)
     PsfGrid(a_kernel(size=11), 0.01).save(folder / "truth.safetensors")
-    degraded = folder / "degraded" if demo else save_photos(tmp_path / "mine", 2)
-    Project(folder / "project", (clean_folder,), (degraded,), Settings()).save()
-    told: list[object] = []
-    controller.truth_known.connect(told.append)
-    controller.open_project(folder / "project")
-    assert [psf.size for psf in told if isinstance(psf, PsfGrid)] == ([11] if demo else [])
+    return folder
+
+
+def truths(controller: Controller) -> list[int | None]:
+    """Sizes of the true kernels that the controller tells from now on, None where it tells that none is known."""
+    told: list[int | None] = []
+    controller.truth_known.connect(lambda psf: told.append(None if psf is None else psf.size))
+    return told
+
+
+@pytest.mark.parametrize("in_set", [True, False])
+def test_an_opened_project_on_a_simulated_set_knows_the_true_kernel(
+    controller: Controller, clean_folder: Path, degraded_folder: Path, simulated: Path, tmp_path: Path, in_set: bool
+) -> None:
+    degraded = simulated / "degraded" if in_set else degraded_folder
+    Project(tmp_path / "elsewhere", (clean_folder,), (degraded,), Settings()).save()
+    told = truths(controller)
+    controller.open_project(tmp_path / "elsewhere")
+    assert told[-1] == (11 if in_set else None)
+
+
+def test_the_truth_comes_and_goes_with_the_degraded_photos(
+    controller: Controller, clean_folder: Path, degraded_folder: Path, simulated: Path
+) -> None:
+    told = truths(controller)
+    controller.set_sources(Role.DEGRADED, [simulated / "degraded"])
+    assert told[-1] == 11
+    controller.set_sources(Role.CLEAN, [clean_folder])
+    assert told[-1] == 11
+    controller.swap_sources()  # now they are the clean ones
+    assert told[-1] is None
+    controller.swap_sources()
+    assert told[-1] == 11
+    controller.set_sources(Role.DEGRADED, [degraded_folder])
+    assert told[-1] is None
+    controller.set_sources(Role.DEGRADED, [simulated / "degraded"])
+    controller.new_project()
+    assert told[-1] is None
+
+
+def test_other_clean_photos_leave_the_truth_of_a_saved_project(
+    controller: Controller, clean_folder: Path, degraded_folder: Path, simulated: Path, tmp_path: Path
+) -> None:
+    Project(tmp_path / "project", (clean_folder,), (simulated / "degraded",), Settings()).save()
+    controller.open_project(tmp_path / "project")
+    told = truths(controller)
+    controller.set_sources(Role.CLEAN, [degraded_folder])
+    assert told in ([], [11])
+
+
+def test_a_damaged_truth_is_told_and_nothing_is_shown(
+    controller: Controller, qtbot: QtBot, clean_folder: Path, simulated: Path
+) -> None:
+    (simulated / "truth.safetensors").write_bytes(b"nothing")
+    witness, told = Witness(controller), truths(controller)
+    controller.set_sources(Role.DEGRADED, [simulated / "degraded"])
+    qtbot.waitUntil(lambda: controller.situation.degraded == 2, timeout=10_000)
+    assert ["not a PSF file" in trouble.what for trouble in witness.troubles] == [True]
+    assert told[-1] is None

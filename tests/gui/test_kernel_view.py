@@ -1,13 +1,17 @@
-"""The kernel picture and the slider through its history."""
+"""The kernel in pictures, profiles and numbers, and the slider through its history."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
+from PySide6.QtCore import Qt
 from pytestqt.qtbot import QtBot
 
-from ddm_gui.engine.history import History
-from ddm_gui.gui.kernel_view import MOST_SNAPSHOTS, KernelView, brightness
+from ddm_gui.engine.history import History, empty
+from ddm_gui.engine.scores import kernel_ncc
+from ddm_gui.gui.brightness import brightness, pixel_ticks
+from ddm_gui.gui.kernel_view import MOST_SNAPSHOTS, ROOMY, KernelView
+from ddm_gui.gui.theme import style_sheet
 
 from .conftest import a_kernel
 
@@ -79,7 +83,7 @@ def test_the_history_is_thinned(view: KernelView) -> None:
 
 def test_a_history_from_the_disk_and_the_truth_are_shown(view: KernelView) -> None:
     kernels = np.stack([a_kernel(), a_kernel()])
-    view.show_history(History(np.array([5, 9]), kernels, np.array([0.1, 0.1], np.float32)))
+    view.show_history(History(np.array([5, 9]), kernels, np.array([0.1, 0.1], np.float32)), None)
     view.show_truth(a_kernel(size=7))
     assert view.slider.maximum() == 1
     assert view.pictures._plots[1].isVisible()
@@ -101,6 +105,8 @@ def top(item: object) -> float:
 def test_nothing_of_the_pictures_is_cut_off(view: KernelView, qtbot: QtBot, height: int, two: bool) -> None:
     view.resize(338, height)
     view.add_snapshot(10, a_kernel(size=25))
+    if view.profiles_button.isChecked():
+        view.profiles_button.click()
     view.show_truth(a_kernel(size=25) if two else None)
     pictures = view.pictures
     qtbot.wait(30)
@@ -122,4 +128,218 @@ def test_the_colour_bar_is_as_high_as_the_picture_and_says_what_it_counts(view: 
     axis = view.pictures._bar.axis
     assert axis.tickStrings([0.0, 0.05], 1.0, 0.05) == ["0 %", "5 %"]
     view.log_button.click()
-    assert [text for _, text in axis._tickLevels[0]] == ["peak", "1/10", "1/100", "1/1000"]
+    assert [text for _, text in axis._tickLevels[0]] == ["1/1000", "1/100", "1/10", "peak"]
+
+
+# Profiles
+
+
+def blob(across: float, down: float, *, size: int = 25, channels: int = 1, row: int = 0, col: int = 0) -> np.ndarray:
+    """A Gaussian of these standard deviations, in px, its peak at (row, col) from the origin."""
+    rows, cols = np.indices((size, size)) - size // 2
+    kernel = np.exp(-((cols - col) ** 2) / (2 * across**2) - (rows - row) ** 2 / (2 * down**2))
+    shape = (1, 1, channels, size, size)
+    return np.broadcast_to(kernel / kernel.sum(), shape).astype(np.float32)
+
+
+def curves(view: KernelView) -> dict[tuple[str, bool], list[np.ndarray]]:
+    """Brightness across and down, by colour and whether the line is dashed, of the curves that can be seen."""
+    found: dict[tuple[str, bool], list[np.ndarray]] = {}
+    for item, key in view.profiles._colours.items():
+        assert item.isVisible()
+        style = item.opts["pen"].style()
+        assert style == (Qt.PenStyle.DashLine if key[1] else Qt.PenStyle.SolidLine)
+        found.setdefault(key, []).append(item.getData()[1])
+    return found
+
+
+def test_profiles_go_through_the_peak_along_both_axes(view: KernelView) -> None:
+    kernel = blob(2.0, 4.0, row=3, col=-2)
+    view.add_snapshot(10, kernel)
+    picture = kernel[0, 0, 0]
+    across, down = curves(view)[("accent", False)]
+    assert across == pytest.approx(picture[15] / picture.max())
+    assert down == pytest.approx(picture[:, 10] / picture.max())
+    places = next(iter(view.profiles._colours)).getData()[0]
+    assert (places[0], places[-1]) == (-12, 12)
+
+
+def test_the_true_profile_is_dashed_and_goes_when_the_truth_goes(view: KernelView) -> None:
+    view.add_snapshot(10, blob(3.0, 3.0))
+    view.show_truth(blob(2.0, 2.0))
+    shown = curves(view)
+    assert set(shown) == {("accent", False), ("text", True)}
+    assert shown[("text", True)][0].max() == pytest.approx(1.0)
+    assert shown[("accent", False)][0].max() == pytest.approx(4 / 9, rel=0.02)  # the peak of both is the measure
+    assert "true" in view.profiles._plots[1].titleLabel.text
+    view.show_truth(None)
+    assert set(curves(view)) == {("accent", False)}
+    assert "true" not in view.profiles._plots[1].titleLabel.text
+
+
+def test_colours_shown_together_have_a_curve_each(view: KernelView) -> None:
+    view.add_snapshot(10, blob(3.0, 3.0, channels=3))
+    view.show_truth(blob(2.0, 2.0, channels=3))
+    names = ("red", "green", "blue")
+    assert set(curves(view)) == {(name, dashed) for name in names for dashed in (False, True)}
+    view.channel_box.setCurrentIndex(2)
+    assert set(curves(view)) == {("green", False), ("green", True)}
+
+
+@pytest.mark.parametrize(("learned", "true"), [(1, 3), (3, 1)])
+def test_one_kernel_for_all_colours_may_stand_beside_three(view: KernelView, learned: int, true: int) -> None:
+    view.add_snapshot(10, blob(3.0, 3.0, channels=learned))
+    view.show_truth(blob(2.0, 2.0, channels=true))
+    shown = curves(view)
+    assert len([1 for _, dashed in shown if not dashed]) == learned
+    assert len([1 for _, dashed in shown if dashed]) == true
+    assert "NCC" in view._moment.text()
+
+
+def test_log_makes_profiles_logarithmic_too(view: KernelView) -> None:
+    kernel = blob(2.0, 2.0)
+    view.add_snapshot(10, kernel)
+    picture = kernel[0, 0, 0]
+    view.log_button.click()
+    across, _ = curves(view)[("accent", False)]
+    assert across == pytest.approx(np.clip(1 + np.log10(picture[12] / picture.max()) / 3, 0, 1), abs=1e-5)
+    assert [text for _, text in view.profiles._plots[0].getAxis("left")._tickLevels[0]][:2] == ["1/1000", "1/100"]
+    half = view.profiles._halves[0].value()
+    view.log_button.click()
+    assert view.profiles._halves[0].value() == pytest.approx(0.5)
+    assert half == pytest.approx(1 + np.log10(0.5) / 3)
+
+
+@pytest.mark.parametrize(("size", "places"), [(3, [-1, 0, 1]), (9, [-2, 0, 2]), (25, [-10, 0, 10]), (63, [-20, 0, 20])])
+def test_three_ticks_lie_inside_a_kernel(size: int, places: list[int]) -> None:
+    assert [place for place, _ in pixel_ticks(size)] == places
+
+
+def test_profiles_are_below_the_pictures_where_there_is_room_else_in_place_of_them(view: KernelView) -> None:
+    assert not view.profiles_button.isChecked()  # there is nothing to show yet
+    view.add_snapshot(10, a_kernel())
+
+    def seen() -> tuple[bool, bool, bool]:
+        return view.pictures.isVisible(), view.profiles.isVisible(), view.profiles_button.isChecked()
+
+    view.resize(330, ROOMY)
+    assert seen() == (True, True, True)
+    view.resize(330, ROOMY - 1)
+    assert seen() == (True, False, False)
+    view.profiles_button.click()
+    assert seen() == (False, True, True)
+    view.resize(330, ROOMY)
+    assert seen() == (True, True, True)
+    view.profiles_button.click()
+    assert seen() == (True, False, False)
+
+
+@pytest.mark.parametrize("two", [False, True])
+@pytest.mark.parametrize(("width", "height"), [(292, ROOMY), (292, 240), (338, 340), (540, 540)])
+def test_nothing_of_the_profiles_is_cut_off(view: KernelView, qtbot: QtBot, width: int, height: int, two: bool) -> None:
+    view.setStyleSheet(style_sheet())  # which makes buttons as narrow as they are in the window
+    view.resize(width, height)
+    view.add_snapshot(10, a_kernel(size=25))
+    view.show_truth(a_kernel(size=25) if two else None)
+    if not view.profiles.isVisible():
+        view.profiles_button.click()
+    qtbot.wait(30)
+    assert (view.width(), view.height()) == (width, height)
+    for plot in view.profiles._plots:
+        assert top(plot.titleLabel) >= -1
+        assert bottom(plot.getAxis("bottom")) <= view.profiles.height() + 1
+        assert plot.vb.height() >= 30
+    if view.pictures.isVisible():
+        for plot in view.pictures._plots[: 2 if two else 1]:
+            assert plot.vb.height() >= 70
+            assert bottom(plot.getAxis("bottom")) <= view.pictures.height() + 1
+            assert not plot.getAxis("bottom").label.isVisible()  # the profiles say it
+    box = view.channel_box
+    assert box.width() >= box.fontMetrics().horizontalAdvance(box.currentText()) + 34  # the arrow and the padding
+    assert view._moment.width() >= view._moment.fontMetrics().horizontalAdvance(view._moment.text())
+
+
+# Numbers
+
+
+def test_the_width_is_said_across_and_down(view: KernelView) -> None:
+    view.add_snapshot(10, blob(3.0, 1.6))
+    assert view._widths.text() == "FWHM 7.1 × 3.8 px"
+    view.show_truth(blob(2.0, 4.0))
+    assert view._widths.text() == "FWHM 7.1 × 3.8 px (true 4.8 × 9.4)"
+
+
+def test_a_width_that_does_not_end_inside_the_kernel_is_a_dash(view: KernelView) -> None:
+    view.add_snapshot(10, blob(30.0, 2.0, size=11))
+    assert view._widths.text() == "FWHM — × 4.8 px"
+
+
+def test_the_width_is_that_of_the_colour_in_view(view: KernelView) -> None:
+    view.add_snapshot(10, np.concatenate([blob(sigma, sigma) for sigma in (2.0, 3.0, 4.0)], axis=2))
+    view.channel_box.setCurrentIndex(1)
+    assert view._widths.text() == "FWHM 4.8 × 4.8 px"
+    view.channel_box.setCurrentIndex(3)
+    assert view._widths.text() == "FWHM 9.4 × 9.4 px"
+
+
+def test_the_match_is_that_of_the_kernel_in_view(view: KernelView) -> None:
+    learned = np.concatenate([blob(sigma, sigma) for sigma in (2.0, 3.0, 4.0)], axis=2)
+    true = blob(2.0, 2.0, channels=3)
+    view.add_snapshot(48_000, learned)
+    assert view._moment.text() == "48,000 patches"
+    view.show_truth(true)
+    assert view._moment.text() == f"48,000 patches · NCC {kernel_ncc(learned, true):.3f}"
+    view.channel_box.setCurrentIndex(1)
+    assert view._moment.text() == "48,000 patches · NCC 1.000"
+
+
+def test_all_follows_the_slider(view: KernelView) -> None:
+    true = blob(2.0, 2.0)
+    view.show_truth(true)
+    moments = [blob(sigma, 2.0) for sigma in (4.0, 3.0, 2.0)]
+    for seen, kernel in enumerate(moments):
+        view.add_snapshot(seen, kernel)
+    for index, kernel in enumerate(moments):
+        view.slider.setValue(index)
+        across, _ = curves(view)[("accent", False)]
+        assert across == pytest.approx(kernel[0, 0, 0, 12] / true.max(), rel=1e-4)
+        assert view._widths.text().startswith(f"FWHM {('9.4', '7.1', '4.8')[index]} × 4.8 px (true 4.8 × 4.8)")
+        assert view._moment.text() == f"{index} patches · NCC {kernel_ncc(kernel, true):.3f}"
+
+
+def test_a_truth_of_another_size_is_shown_on_the_same_pixels(view: KernelView) -> None:
+    view.add_snapshot(10, blob(2.0, 2.0, size=25))
+    view.show_truth(blob(2.0, 2.0, size=30))
+    assert "NCC 1.000" in view._moment.text()
+    assert [image.image.shape[0] for image in view.pictures._images] == [30, 30]
+    learned, true = curves(view).values()
+    assert learned[0].argmax() == true[0].argmax() == 15
+
+
+def test_a_truth_that_lies_aside_is_shown_centred_as_the_learned_kernel_is(view: KernelView) -> None:
+    view.add_snapshot(10, blob(2.0, 2.0))
+    view.show_truth(blob(2.0, 2.0, row=3, col=-4))
+    learned, true = curves(view).values()
+    assert np.array(true) == pytest.approx(np.array(learned), abs=0.02)
+
+
+def test_the_result_of_a_whole_run_is_the_last_moment(view: KernelView, qtbot: QtBot) -> None:
+    history = History(np.array([5, 9]), np.stack([blob(4.0, 4.0), blob(3.0, 3.0)]), np.array([0.1, 0.1], np.float32))
+    view.show_history(history, blob(2.0, 2.0))
+    assert (view.slider.maximum(), view.slider.value(), view._moment.text()) == (2, 2, "Result")
+    assert view._widths.text() == "FWHM 4.8 × 4.8 px"
+    with qtbot.waitSignal(view.looked_back) as told:
+        view.slider.setValue(1)
+    assert np.array_equal(told.args[0], history.kernels[1])
+    assert (view._moment.text(), view._widths.text()) == ("9 patches", "FWHM 7.1 × 7.1 px")
+    with qtbot.waitSignal(view.looked_back) as told:
+        view.slider.setValue(2)
+    assert told.args == [None]
+    view.show_history(history, None)  # the same project, its step 2 stopped on the way
+    assert (view.slider.maximum(), view._moment.text()) == (1, "9 patches")
+
+
+def test_a_result_without_a_history_is_shown(view: KernelView) -> None:
+    view.show_history(empty(), blob(2.0, 2.0))
+    assert view.pictures.isVisible()
+    assert view._moment.text() == "Result"

@@ -20,15 +20,26 @@ from pytestqt.qtbot import QtBot
 
 import ddm_gui
 from ddm_gui.engine.errors import UserError
-from ddm_gui.engine.events import Event, FlowProgress, KernelProgress, Note, PhotoSkipped, Result, Stage
+from ddm_gui.engine.events import (
+    Event,
+    FlowProgress,
+    KernelProgress,
+    KernelSnapshot,
+    Note,
+    PhotoSkipped,
+    Result,
+    Stage,
+    StageStarted,
+)
 from ddm_gui.engine.project import NAME
+from ddm_gui.engine.psf import PsfGrid
 from ddm_gui.gui import controller as controller_module
 from ddm_gui.gui.dialogs import CloseDialog, ListDialog, SavingDialog, TroubleDialog
 from ddm_gui.gui.main_window import MainWindow
 from ddm_gui.gui.sources import Role
 from ddm_gui.gui.state import Phase
 
-from .conftest import SmallRun, Step2, a_kernel, drop, slowly, with_photos
+from .conftest import SmallRun, Step2, a_kernel, drop, save_photos, slowly, with_photos
 
 
 def texts(widget: QWidget) -> str:
@@ -411,3 +422,51 @@ def test_made_as_small_as_it_gets_nothing_is_cut_off(
     assert plot.mapTo(window, plot.rect().bottomLeft()).y() < window.height()
     right = window._right
     assert right.mapTo(window, right.rect().topRight()).x() < window.width()
+
+
+# A simulated set
+
+
+@pytest.fixture
+def simulated(own_folders: Path) -> Path:
+    """Degraded photos, and the true kernel beside their folder."""
+    folder = save_photos(own_folders / "simulated" / "degraded", 2).parent
+    PsfGrid(a_kernel(size=11), 0.01).save(folder / "truth.safetensors")
+    return folder
+
+
+def test_the_truth_of_dropped_photos_stands_beside_the_kernel_while_it_is_learned(
+    window: MainWindow, qtbot: QtBot, clean_folder: Path, simulated: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = Step2()
+    monkeypatch.setattr(controller_module, "Learn", lambda *_: run)
+    with_photos(window, qtbot, clean_folder, simulated / "degraded")
+    window.run_bar.start_button.click()
+    view = window.kernel_view
+    qtbot.waitUntil(lambda: view.slider.maximum() > 2, timeout=10_000)
+    assert view.pictures._plots[1].isVisible()
+    assert " · NCC 1.000" in texts(view)
+    assert "(true " in texts(view)
+    window.run_bar.stop_button.click()
+    qtbot.waitUntil(lambda: window.controller.situation.phase is Phase.IDLE, timeout=10_000)
+    window.findChild(ListDialog).close()
+    assert " · NCC 1.000" in texts(view)  # of a run that was stopped
+    view.slider.setValue(0)
+    assert "1 patches · NCC 1.000" in texts(view)
+
+
+def test_the_demo_shows_the_truth_once_it_has_made_its_photos(
+    window: MainWindow, qtbot: QtBot, simulated: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save_photos(simulated / "clean", 2, seed=3)
+
+    def run() -> Iterator[Event]:
+        yield StageStarted(Stage.KERNELS, 0, 100)
+        yield KernelSnapshot(1, a_kernel(), 0.01)
+
+    monkeypatch.setattr(controller_module, "default_project_folder", lambda *_: simulated)
+    monkeypatch.setattr(controller_module, "Demo", lambda *_: run)
+    with qtbot.waitSignal(window.controller.run_ended, timeout=10_000):
+        window.welcome.demo_button.click()
+    qtbot.waitUntil(lambda: window.controller.situation.degraded == 2, timeout=10_000)
+    assert " · NCC 1.000" in texts(window.kernel_view)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import fields
 
 import pytest
-from PySide6.QtWidgets import QComboBox, QSpinBox
+from PySide6.QtWidgets import QComboBox, QLabel, QSpinBox
 from pytestqt.qtbot import QtBot
 
-from ddm_gui.engine.settings import PRESETS, Settings, preset
+from ddm_gui.engine.settings import PRESETS, Settings, preset, with_preset
 from ddm_gui.gui.devices import Choice
 from ddm_gui.gui.settings_form import NOT_YET, SettingsForm
 
@@ -122,3 +122,119 @@ def test_a_device_that_failed_its_test_cannot_be_chosen(form: SettingsForm) -> N
     assert box.currentText() == "The best there is"
     assert box.itemText(2) == "Old card, 2 GB (not usable)"
     assert not box.model().item(2).isEnabled()  # type: ignore[attr-defined]
+
+
+# Presets and their times
+
+
+def texts(form: SettingsForm) -> dict[str, str]:
+    """What the box of presets offers, by the name that the engine has for it."""
+    box = form.preset_box
+    return {box.itemData(index): box.itemText(index) for index in range(box.count())}
+
+
+def test_presets_have_plain_names_and_no_time_before_it_is_known(form: SettingsForm) -> None:
+    assert list(texts(form)) == [*PRESETS, "custom"]
+    assert (texts(form)["quick"], texts(form)["glance"], texts(form)["custom"]) == ("Quick", "A glance", "My own")
+
+
+def test_a_preset_nobody_has_named_is_called_by_its_own_name(qtbot: QtBot, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(PRESETS, "some-new-one", {"images_flow": 640})
+    made = SettingsForm()
+    qtbot.addWidget(made)
+    assert texts(made)["some-new-one"] == "some-new-one"
+
+
+def test_each_preset_says_how_long_it_takes_here(form: SettingsForm) -> None:
+    form.show_estimate(preset("quick"), 480.0)
+    form.show_estimate(preset("glance"), 250_000.0)
+    assert texts(form)["quick"] == "Quick — about 8 min here"
+    assert texts(form)["glance"] == "A glance — about 3 days here"
+    assert texts(form)["custom"] == "My own"
+    assert form._time.text() == "About 8 min on this machine"  # of the one that is chosen
+
+
+def test_the_list_of_presets_is_wide_enough_for_the_longest_line(form: SettingsForm) -> None:
+    form.show_estimate(preset("glance"), 250_000.0)
+    form.preset_box.showPopup()
+    longest = max(form.fontMetrics().horizontalAdvance(text) for text in texts(form).values())
+    assert form.preset_box.view().viewport().width() >= longest
+    form.preset_box.hidePopup()
+
+
+def test_nothing_moves_when_a_time_becomes_known(form: SettingsForm, qtbot: QtBot) -> None:
+    form.resize(280, 500)
+    qtbot.wait(20)
+    before = form.rows["kernel_size"].geometry()
+    form.show_estimate(preset("quick"), 480.0)
+    qtbot.wait(20)
+    assert form.rows["kernel_size"].geometry() == before
+
+
+def test_times_belong_to_the_settings_they_were_measured_for(form: SettingsForm) -> None:
+    form.show_estimate(preset("quick"), 480.0)
+    wide = Settings().with_changes({"kernel_size": 31})
+    form.show_settings(wide)
+    assert (texts(form)["quick"], form._time.text()) == ("Quick", "")
+    form.show_estimate(with_preset(wide, "quick"), 1800.0)
+    assert texts(form)["quick"] == "Quick — about 30 min here"
+    form.show_settings(Settings())
+    assert texts(form)["quick"] == "Quick — about 8 min here"
+
+
+def test_my_own_settings_have_a_time_while_they_are_chosen(form: SettingsForm) -> None:
+    own = Settings().with_changes({"images_flow": 48_000})
+    form.show_settings(own)
+    form.show_estimate(own, 300.0)
+    assert form.preset_box.currentText() == "My own — about 5 min here"
+    form.show_settings(preset("quick"))
+    form.show_estimate(preset("quick"), 480.0)
+    assert texts(form)["custom"] == "My own"
+
+
+# Settings that do not apply
+
+
+def shown(form: SettingsForm, name: str) -> tuple[bool, bool]:
+    """Whether a setting's label and its control can be seen."""
+    row = form.rows[name]
+    words = next(label for label in form.findChildren(QLabel) if label.buddy() is row.main)
+    return words.isVisible(), row.isVisible()
+
+
+@pytest.fixture
+def conditional(qtbot: QtBot, monkeypatch: pytest.MonkeyPatch) -> SettingsForm:
+    """A form in which the start counts only with a known noise, and the centre prior only for small kernels."""
+    conditions = {"start": lambda s: s.noise_sigma != "learn", "centre_weight": lambda s: s.kernel_size < 20}
+    for item in fields(Settings):
+        if item.name in conditions:
+            monkeypatch.setattr(item, "metadata", {**item.metadata, "applies": conditions[item.name]})
+    made = SettingsForm()
+    qtbot.addWidget(made)
+    made.show()
+    return made
+
+
+def test_a_setting_that_does_not_apply_is_not_shown(conditional: SettingsForm) -> None:
+    assert shown(conditional, "start") == (False, False)
+    assert shown(conditional, "kernel_size") == (True, True)
+    conditional.rows["noise_sigma"].word.click()  # type: ignore[attr-defined]
+    assert shown(conditional, "start") == (True, True)
+    conditional.rows["noise_sigma"].word.click()  # type: ignore[attr-defined]
+    assert shown(conditional, "start") == (False, False)
+
+
+def test_it_keeps_its_value_while_it_is_hidden(conditional: SettingsForm, qtbot: QtBot) -> None:
+    conditional.show_settings(Settings().with_changes({"start": "flat"}))
+    with qtbot.waitSignal(conditional.changed) as told:
+        conditional.rows["noise_sigma"].word.click()  # type: ignore[attr-defined]
+    assert told.args[0].start == "flat"
+
+
+def test_a_setting_that_applies_is_still_one_of_the_further_settings(conditional: SettingsForm) -> None:
+    conditional.show_settings(Settings().with_changes({"kernel_size": 11}))
+    assert shown(conditional, "centre_weight") == (False, False)
+    conditional.more_button.click()
+    assert shown(conditional, "centre_weight") == (True, True)
+    conditional.show_settings(Settings())
+    assert shown(conditional, "centre_weight") == (False, False)

@@ -90,6 +90,12 @@ def assert_dressed_in(window: MainWindow, chosen: Colours) -> None:
         assert plot.getAxis("bottom").labelStyle["color"] == chosen.muted
         assert plot.titleLabel.opts["color"] == chosen.muted
     assert colour_of(pictures._bar.axis.textPen()) == chosen.muted
+    profiles = window.kernel_view.profiles
+    assert profiles.grab().toImage().pixelColor(QPoint(2, 2)).name() == chosen.panel
+    assert {colour_of(item.opts["pen"]) for item in profiles._colours} == {chosen.red, chosen.green, chosen.blue}
+    for plot in profiles._plots:
+        assert colour_of(plot.getAxis("bottom").textPen()) == chosen.muted
+        assert plot.titleLabel.opts["color"] == chosen.muted
 
 
 def ink(pixmap: QPixmap) -> int:

@@ -11,7 +11,7 @@ import numpy as np
 
 from ddm_gui.engine.errors import UserError
 from ddm_gui.engine.events import Event, PhotoRestored, PhotoSkipped
-from ddm_gui.engine.photo import Photo, find_photos, read, suffix_for, write
+from ddm_gui.engine.photo import Photo, find_photos, read, targets, write
 from ddm_gui.engine.psf import PsfGrid
 from ddm_gui.engine.restore.wiener import check_fits, restore_photo
 
@@ -48,12 +48,12 @@ def restore_photos(
     """
     check_fits(psf)
     sources = find_photos(inputs)
-    targets = _targets(sources, output, file_format)
-    _refuse_originals(sources, targets)
+    places = targets(sources, output, file_format)
+    _refuse_originals(sources, places)
     _make_writable(output)
     written: list[Path] = []
     skipped: list[tuple[Path, str]] = []
-    for done, (source, target) in enumerate(zip(sources, targets, strict=True), start=1):
+    for done, (source, target) in enumerate(zip(sources, places, strict=True), start=1):
         try:
             photo = read(source)
             restored = restore_photo(photo, psf)
@@ -68,27 +68,11 @@ def restore_photos(
     return RestoreReport(tuple(written), tuple(skipped))
 
 
-def _targets(sources: Sequence[Path], output: Path, file_format: str) -> list[Path]:
-    """One path for each photo, no two alike, even on a disk that does not tell upper from lower case."""
-    wanted = [source.stem + suffix_for(source, file_format) for source in sources]
-    kept_free = {name.casefold() for name in wanted}
-    used: set[str] = set()
-    targets = []
-    for source, name in zip(sources, wanted, strict=True):
-        number = 1
-        while name.casefold() in used or (number > 1 and name.casefold() in kept_free):
-            number += 1
-            name = f"{source.stem}_{number}{suffix_for(source, file_format)}"
-        used.add(name.casefold())
-        targets.append(output / name)
-    return targets
-
-
-def _refuse_originals(sources: Sequence[Path], targets: Sequence[Path]) -> None:
+def _refuse_originals(sources: Sequence[Path], places: Sequence[Path]) -> None:
     """A file that lies beside a photo to be restored is somebody's original, chosen or not."""
     folders = {source.resolve().parent for source in sources}
     originals = {source.resolve() for source in sources}
-    for target in targets:
+    for target in places:
         place = target.resolve()
         if place in originals or (place.exists() and place.parent in folders):
             raise UserError(

@@ -1,0 +1,62 @@
+"""The kernels of a chosen kind of blur."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ddm_gui.engine.blurs import (
+    BLURS,
+    KERNEL_SIZE,
+    NOISE_SIGMA,
+    Blur,
+    ComaBlur,
+    DiscBlur,
+    GaussianBlur,
+    ShakeBlur,
+    check_noise,
+)
+from ddm_gui.engine.errors import UserError
+from ddm_gui.engine.psf import PsfGrid
+from ddm_gui.engine.settings import Settings
+from ddm_gui.engine.shake import shake
+from ddm_gui.engine.simulate import Lens, disc, gaussian
+
+
+def simulated_psf(
+    blur: Blur, kernel_size: int = KERNEL_SIZE, noise_sigma: float = NOISE_SIGMA, seed: int = 0
+) -> PsfGrid:
+    """Kernels of a kind: one for all colours, or three where colours differ. `seed` matters where they are random.
+
+    Raises:
+        UserError: the size, the noise or the seed is out of bounds, or the blur does not fit the size.
+    """
+    check_noise(noise_sigma)
+    Settings(kernel_size=kernel_size, seed=seed)  # refuses what is out of the bounds for a kernel that is learned
+    if blur.reach >= kernel_size / 2:
+        raise UserError(
+            f"A kernel of {kernel_size} px cannot hold this blur.",
+            f"It reaches {blur.reach:g} px from its middle or more, and half of the kernel is {kernel_size / 2:g} px.",
+            "Choose a larger kernel size, or less blur.",
+        )
+    kernels = _kernels(blur, kernel_size, np.random.default_rng(seed))
+    name = next(name for name, kind in BLURS.items() if isinstance(blur, kind))
+    about = {"kind": name, **asdict(blur), "kernel_size": kernel_size, "seed": seed}
+    return PsfGrid(kernels[None, None], noise_sigma, provenance=about)
+
+
+def _kernels(blur: Blur, k: int, rng: np.random.Generator) -> NDArray[np.float32]:
+    """C x k x k, C being 1 or 3."""
+    match blur:
+        case GaussianBlur():
+            across = blur.sigma if blur.sigma_across is None else blur.sigma_across
+            return gaussian(k, across, blur.sigma, np.radians(blur.angle))[None]
+        case DiscBlur():
+            return disc(k, blur.radius)[None]
+        case ComaBlur():
+            return Lens(**asdict(blur) | {"angle": np.radians(blur.angle)}).kernels(k)
+        case ShakeBlur():
+            return shake(k, blur.intensity, rng)[None]
+    raise ValueError(f"there are no kernels for {blur!r}")
