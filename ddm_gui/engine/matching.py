@@ -11,6 +11,7 @@ import math
 import time
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,7 @@ from ddm_gui.engine.kernels import SoftmaxKernels, build_kernels, outskirts, sta
 from ddm_gui.engine.magnitude import MagnitudeMatch
 from ddm_gui.engine.patches import PatchPool
 from ddm_gui.engine.phase import PhaseDescent, all_pass_gradient, path_loss, taps_width
+from ddm_gui.engine.retrieval import retrieve, spectral_magnitude, turned_about
 from ddm_gui.engine.search import DRAW_KERNELS, PHOTOMETRY_RATE, KernelSearch, as_grid
 from ddm_gui.engine.settings import Settings
 from ddm_gui.engine.simulation import Simulation
@@ -49,6 +51,7 @@ from ddm_gui.engine.whitening import PlainPixels
 ROUND = 100  # updates of the auxiliary network for each step of the kernel
 LISTENING = 40  # of them, the last ones, whose gradients are added up
 ROUND_WORK = 3.0  # times as long as an update of the phases takes one of a round, which trains a network
+GLANCE_WORK = 4.0  # times as long as an update of a round takes a glance at a start
 SMALLEST_STEP = 0.25  # the last step of the kernel over the first
 FOLLOWED_MEMORY = 0.95  # per update, of the auxiliary network's average
 CONTRACTING_STEPS = 150  # by which a flat or random kernel becomes one of the right size, before its phases are turned
@@ -56,7 +59,11 @@ CONTRACTING_SIZE = 0.5  # of the first of them, nats
 COLOUR_STEPS = 60  # of the colours against each other, each time
 SPREAD_WEIGHT = 1.0  # of the push from a flat or random start, of a step of size one; falling to 0 at half time
 ABOUT_BATCHES = 20  # of patches, by which a kernel is compared with itself turned by half a turn
-DRAW_ABOUT = 4  # which random stream
+GLANCES = 12  # batches of patches, by which starts are sorted
+TRIAL, TRIAL_LISTENING = 48, 16  # updates of the auxiliary network in which a start's IKL is measured; the last ones
+FINALISTS = 6  # of the starts that are tried so, beside the own one
+LARGEST_RETRIEVED = 40  # px: of a larger kernel the spectra's window of 64 px says too little
+DRAW_ABOUT, DRAW_GLANCE, DRAW_TRIAL, DRAW_RETRIEVAL = 4, 5, 6, 7  # which random stream
 SHORT_PASS = 0.1  # s: a longer pass of the network is not timed with more patches
 # The settings on which `seconds_per_update` depends.
 TIMED = (
@@ -79,25 +86,41 @@ def phase_updates(settings: Settings) -> int:
     return math.ceil(settings.images_phase / settings.batch_size)
 
 
+def glances(settings: Settings) -> int:
+    """How many starts are glanced at: those that the spectra allow, each as it is and turned about."""
+    tried = phase_updates(settings) > 0 and settings.kernel_size <= LARGEST_RETRIEVED
+    return 2 * settings.candidates if tried else 0
+
+
+def search_updates(settings: Settings) -> int:
+    """How many updates choose the start: a glance each, then trials of the best ones and of the own start."""
+    count = glances(settings)
+    return count + TRIAL * (min(FINALISTS, count) + 1) if count else 0
+
+
 def updates_needed(settings: Settings) -> int:
-    """How many updates step 2 makes: in rounds those of the phases, then whole rounds."""
+    """How many updates step 2 makes: in rounds those of the start and of the phases, then whole rounds."""
     if settings.procedure == "alternating":
         return alternating.updates_needed(settings)
-    return phase_updates(settings) + ROUND * math.ceil(settings.images_kernel / (settings.batch_size * ROUND))
+    turning = search_updates(settings) + phase_updates(settings)
+    return turning + ROUND * math.ceil(settings.images_kernel / (settings.batch_size * ROUND))
 
 
 def work(settings: Settings, updates: int) -> float:
     """How much work the first `updates` of step 2 are, in updates of a round or of the alternating procedure."""
     if settings.procedure == "alternating":
         return float(updates)
-    turning = min(updates, phase_updates(settings))
-    return turning / ROUND_WORK + updates - turning
+    glanced = min(updates, glances(settings))
+    searching = min(updates, search_updates(settings)) - glanced
+    turning = min(updates - glanced - searching, phase_updates(settings))
+    return glanced * GLANCE_WORK + searching + turning / ROUND_WORK + updates - glanced - searching - turning
 
 
 class KernelTraining(KernelSearch):
-    """Step 2's updates. First the phases are turned, which needs no auxiliary network (see `phase`). Then come rounds:
-    the auxiliary network learns the simulated patches of a kernel that stands still, then the gradients of a round's
-    last updates are added up, and the kernel takes one large step.
+    """Step 2's updates. First a start is chosen, by its IKL, among kernels that the power spectra allow (see
+    `retrieval`). Then the phases are turned, which needs no auxiliary network (see `phase`). Then come rounds: the
+    auxiliary network learns the simulated patches of a kernel that stands still, then the gradients of a round's last
+    updates are added up, and the kernel takes one large step.
 
     A kernel that moved at each update would run ahead of the auxiliary network, whose gradient then is of a kernel of
     before: on a lens with coma that ended at NCC .77 to .92 from .907; five rounds ended at .949.
@@ -113,22 +136,33 @@ class KernelTraining(KernelSearch):
         model: SoftmaxKernels,
         colour: ColourMatch,
         phase: PhaseDescent,
-        descent: KernelDescent,
+        spectral: Tensor,
         settings: Settings,
     ) -> None:
-        self.first_round = phase_updates(settings)
+        """`spectral`: the zero-phase kernels of the power spectra, C' x k x k, whichever the start is."""
+        self.first_turn = search_updates(settings)
+        self.first_round = self.first_turn + phase_updates(settings)
         super().__init__(flow, clean, simulation, model, settings, updates_needed(settings), self.first_round)
-        self.colour, self.phase, self.descent = colour, phase, descent
+        self.colour, self.phase, self.descent = colour, phase, KernelDescent(spectral)
         self.photometry = adam([([model.log_gain, model.log_sigma], PHOTOMETRY_RATE)])
         self._begin_round()
         self.gradient = torch.zeros_like(model.logits)
+        self.glances = torch.zeros(glances(settings))
+        self.trials = torch.zeros(max(self.first_turn - glances(settings), 0) // TRIAL)
+        self.spectral = spectral
+        self.own = model.kernels().detach().clone()
+        self.gains = model.log_gain.detach().exp()
 
     def step(self) -> None:
         if self.update == 0 and self.first_round > 0:
-            self._contract()
-        if self.first_round > 0 and self.update in (self.first_round // 2, self.first_round):
+            self._begin()
+        if self.update < self.first_turn:
+            self._search(self.update)
+            return
+        half = self.first_turn + (self.first_round - self.first_turn) // 2
+        if self.first_round > 0 and self.update in (half, self.first_round):
             self._turn_about()
-        if self.update in (0, self.first_round):
+        if self.update == self.first_round:
             self._align_colours()
         generator = draws(self.settings.seed, DRAW_KERNELS, self.update)
         if self.update < self.first_round:
@@ -151,6 +185,82 @@ class KernelTraining(KernelSearch):
             size = CONTRACTING_SIZE * (1 - 0.9 * done)
             self.descent.move_shape(self.model.logits, gradient, self._push(done), size)
 
+    def _begin(self) -> None:
+        """The own start, and the spectral one, which candidates lend their phases; both with their colours aligned."""
+        if self.settings.start != "spectral":
+            set_kernels(self.model.logits, self.spectral)
+            self._align_colours()
+            self.spectral = self.model.kernels().detach().clone()
+            set_kernels(self.model.logits, self.own)
+            self._contract()
+        self._align_colours()
+        self.own = self.model.kernels().detach().clone()
+        if self.settings.start == "spectral":
+            self.spectral = self.own
+
+    def _search(self, update: int) -> None:
+        """Update number `update` of the choice of a start; the last one makes it.
+
+        A glance tells which of the candidates, all of nearly the same |H|, make likelier patches. Only the IKL tells
+        them from the own start, whose phases are simpler: on Levin's second kernel it falls in the order of NCC
+        (correlation -.87 over ten candidates), while the likelihood takes the zero-phase start for better than the
+        truth.
+        """
+        if update < len(self.glances):
+            self._begin_with(update)
+            self.glances[update] = self._unlikelihood(GLANCES, DRAW_GLANCE)
+            return
+        trial, in_trial = divmod(update - len(self.glances), TRIAL)
+        if in_trial == 0:
+            self._begin_with(self._finalist(trial))
+            self._begin_round()
+        generator = draws(self.settings.seed, DRAW_TRIAL, in_trial)  # the same patches for each
+        with torch.no_grad():
+            sample = sample_path(self.simulation.draw(self.clean, self.model, generator), generator)
+        self._follow(sample, in_trial, update - len(self.glances))
+        if in_trial >= TRIAL - TRIAL_LISTENING:
+            with torch.no_grad():
+                auxiliary = self.followed(sample.y_t, sample.t)
+                degraded = self.flow.velocity(sample.y_t, sample.t)
+            self.trials[trial] += float(excess_loss(auxiliary, degraded, sample)) / TRIAL_LISTENING
+        if update == self.first_turn - 1:
+            self._begin_with(self._finalist(int(self.trials.argmin())))
+            self._align_colours()
+
+    def _finalist(self, trial: int) -> int | None:
+        """Which candidate is tried; None, the own start, comes last."""
+        best = self.glances.argsort(stable=True)[: len(self.trials) - 1]
+        return int(best[trial]) if trial < len(best) else None
+
+    def _begin_with(self, candidate: int | None) -> None:
+        """Sets kernels and gain: the spectral start with the phases of a candidate (None: the own start)."""
+        kernels, gains = self.own, self.gains
+        if candidate is not None:
+            index, about = divmod(candidate, 2)
+            other = self._candidates[index]
+            phases = turned_about(other) if about else other
+            kernels, gains = self.phase.with_phases_of(self.spectral, gains, phases)
+        set_kernels(self.model.logits, kernels)
+        with torch.no_grad():
+            self.model.log_gain.copy_(gains.log())
+
+    @cached_property
+    def _candidates(self) -> Tensor:
+        """Kernels of luminance that the power spectra allow, n x k x k."""
+        magnitude = spectral_magnitude(self.phase.match, self.spectral, self.gains)
+        generator = draws(self.settings.seed, DRAW_RETRIEVAL, 0)
+        found = retrieve(magnitude, self.phase.match.visible, self.settings.kernel_size, generator)
+        return found[: self.settings.candidates]
+
+    def _unlikelihood(self, batches: int, purpose: int) -> float:
+        """How unlikely the simulated patches are to step 1's network, on the same patches at each call."""
+        total = 0.0
+        for batch in range(batches):
+            generator = draws(self.settings.seed, purpose, batch)
+            whitened = self.simulation.whitened(self.clean, self.model, generator, 0)
+            total += path_loss(self.flow.velocity, whitened, generator)
+        return total / batches
+
     def _turn_phases(self, generator: torch.Generator) -> None:
         """One step of the phases, and of magnitudes and gain by the power spectra."""
         model, taps = self.model, taps_width(self.settings.kernel_size)
@@ -168,18 +278,10 @@ class KernelTraining(KernelSearch):
         other: Levin's second kernel was found turned about (NCC .70, turned back .86).
         """
         found = self.model.kernels().detach().clone()
-        turned = found.flip(1, 2)
-        if found.shape[-1] % 2 == 0:
-            turned = turned.roll((1, 1), dims=(1, 2))  # the origin k//2 stays where it is
         losses = []
-        for kernels in (found, turned):
+        for kernels in (found, turned_about(found)):
             set_kernels(self.model.logits, kernels)
-            total = 0.0
-            for batch in range(ABOUT_BATCHES):
-                generator = draws(self.settings.seed, DRAW_ABOUT, batch)
-                whitened = self.simulation.whitened(self.clean, self.model, generator, 0)
-                total += path_loss(self.flow.velocity, whitened, generator)
-            losses.append(total)
+            losses.append(self._unlikelihood(ABOUT_BATCHES, DRAW_ABOUT))
         if losses[0] <= losses[1]:
             set_kernels(self.model.logits, found)
 
@@ -189,7 +291,7 @@ class KernelTraining(KernelSearch):
             self._begin_round()
         simulated = self.simulation.draw(self.clean, self.model, generator)
         sample = sample_path(simulated.detach(), generator)
-        self._follow(sample, in_round)
+        self._follow(sample, in_round, TRIAL * len(self.trials) + self.update - self.first_round)
         if in_round < ROUND - LISTENING:
             return
         with torch.no_grad():
@@ -207,13 +309,13 @@ class KernelTraining(KernelSearch):
         self.followed = copy.deepcopy(self.flow.velocity)  # a short average of the auxiliary weights, looked through
         self.optimiser = adam([(self.auxiliary.parameters(), self.settings.auxiliary_rate)])
 
-    def _follow(self, sample: PathSample, in_round: int) -> None:
-        """One update of the auxiliary network by flow matching on simulated patches."""
+    def _follow(self, sample: PathSample, in_round: int, count: int) -> None:
+        """One update of the auxiliary network by flow matching on simulated patches, after `count` such updates."""
         self.optimiser.zero_grad()
         loss = (self.auxiliary(sample.y_t, sample.t) - sample.target).square().mean()
         torch.autograd.backward(loss)
         self.optimiser.step()
-        self.watch.see(loss, self.update - self.first_round)
+        self.watch.see(loss, count)
         memory = min(FOLLOWED_MEMORY, (in_round + 1) / (in_round + 10))
         with torch.no_grad():
             for followed, weight in zip(self.followed.parameters(), self.auxiliary.parameters(), strict=True):
@@ -273,6 +375,10 @@ class KernelTraining(KernelSearch):
             **with_prefix("phase", self.phase.tensors()),
             **with_prefix("descent", self.descent.tensors()),
             **with_prefix("photometry", optimiser_tensors(self.photometry)),
+            "glances": self.glances,
+            "trials": self.trials,
+            "own": self.own,
+            "spectral": self.spectral,
             "gradient": self.gradient,
         }
 
@@ -284,6 +390,8 @@ class KernelTraining(KernelSearch):
         self.phase.load(under_prefix("phase", tensors))
         self.descent.load(under_prefix("descent", tensors))
         restore_optimiser(self.photometry, under_prefix("photometry", tensors))
+        self.glances, self.trials = tensors["glances"], tensors["trials"]
+        self.own, self.spectral = tensors["own"].to(self.device), tensors["spectral"].to(self.device)
         self.gradient = tensors["gradient"].to(self.device)
 
 
@@ -331,7 +439,7 @@ def learn_kernels(
             SoftmaxKernels(start, gains, sigma).to(device),
             ColourMatch(flow.spectrum.to(device), clean_spectrum.to(device)),
             PhaseDescent(MagnitudeMatch(flow.spectrum.to(device), clean_spectrum.to(device), sigma)),
-            KernelDescent(visible.to(device)),
+            visible.to(device),
             settings,
         )
     yield from run(training, checkpoint, fingerprint)

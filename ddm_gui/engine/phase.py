@@ -40,6 +40,7 @@ LARGEST_TURN = 0.4  # rad, of one phase in one update
 NOISE_MEMORY = 0.05  # weight of an update in the running estimate of the gradient's noise
 PEDESTAL = 8e-4  # of the brightest pixel, taken off all pixels at each update
 MAGNITUDE_RATE = 0.15  # share of a power's correction that is made at each update, of its logarithm
+SETTLING_STEPS = 30  # after which the magnitude of a kernel with other phases is right to a hundredth
 
 
 def taps_width(kernel_size: int) -> int:
@@ -116,21 +117,30 @@ class PhaseDescent:
     @torch.no_grad()
     def move(self, kernels: Tensor, gains: Tensor, gradient: Tensor) -> tuple[Tensor, float]:
         """One step. Kernels C' x k x k (>= 0, each summing to one) and gains C -> kernels alike, nats of the gain."""
-        size, k = self.match.visible.shape[0], kernels.shape[-1]
-        correction, gain = self.match.correction(kernels * gains[:, None, None])
+        k = kernels.shape[-1]
         turn = self._turn(self._spectrum(gradient).imag)
-        transfer = self._spectrum(kernels)
         # The common centroid stays at k//2: nothing in a patch tells where a kernel lies.
         axis = torch.arange(k, device=kernels.device) - k // 2
         mean = kernels.mean(dim=0)
         down, right = (mean.sum(dim=1) * axis).sum(), (mean.sum(dim=0) * axis).sum()
-        turn = turn + 2 * torch.pi * (self.row * down + self.col * right)
-        moved = transfer * torch.exp(torch.complex(MAGNITUDE_RATE * correction, turn))
-        picture = torch.fft.fftshift(torch.fft.ifft2(moved).real, dim=(-2, -1))
-        first = size // 2 - k // 2
-        kept = picture[..., first : first + k, first : first + k]
-        kept = (kept - PEDESTAL * kept.amax(dim=(1, 2), keepdim=True)).clamp_min(0)
-        return kept / kept.sum(dim=(1, 2), keepdim=True), gain
+        return self._moved(kernels, gains, turn + 2 * torch.pi * (self.row * down + self.col * right))
+
+    @torch.no_grad()
+    def with_phases_of(self, kernels: Tensor, gains: Tensor, other: Tensor) -> tuple[Tensor, Tensor]:
+        """Kernels C' x k x k and gains C that have their own |H| and the phases of one kernel k x k; then as the power
+        spectra say."""
+        phase = self._spectrum(other).angle() - self._spectrum(kernels.mean(dim=0)).angle()
+        moved = _confined(self._spectrum(kernels) * torch.exp(1j * phase), kernels.shape[-1])
+        for _ in range(SETTLING_STEPS):
+            moved, gain = self._moved(moved, gains, torch.zeros_like(phase))
+            gains = gains * torch.tensor(gain, device=gains.device).exp()
+        return moved, gains
+
+    def _moved(self, kernels: Tensor, gains: Tensor, turn: Tensor) -> tuple[Tensor, float]:
+        """Phases turned by `turn`, rad, N x N, and magnitudes a little towards what the power spectra say."""
+        correction, gain = self.match.correction(kernels * gains[:, None, None])
+        moved = self._spectrum(kernels) * torch.exp(torch.complex(MAGNITUDE_RATE * correction, turn))
+        return _confined(moved, kernels.shape[-1]), gain
 
     def _turn(self, gradient: Tensor) -> Tensor:
         """Kalman's step of each phase, rad, N x N, and what is known afterwards."""
@@ -158,3 +168,13 @@ class PhaseDescent:
     def load(self, tensors: Mapping[str, Tensor]) -> None:
         """Puts back what `tensors` gave."""
         self.state = {name: tensors[name].to(value.device) for name, value in self.state.items()}
+
+
+def _confined(transfer: Tensor, k: int) -> Tensor:
+    """Spectra ... x N x N, origin at (0, 0) -> the nearest kernels ... x k x k, >= 0, each summing to one."""
+    picture = torch.fft.fftshift(torch.fft.ifft2(transfer).real, dim=(-2, -1))
+    first = transfer.shape[-1] // 2 - k // 2
+    kept = picture[..., first : first + k, first : first + k]
+    kept = (kept - PEDESTAL * kept.amax(dim=(-2, -1), keepdim=True)).clamp_min(0)
+    result: Tensor = kept / kept.sum(dim=(-2, -1), keepdim=True)
+    return result

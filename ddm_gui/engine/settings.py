@@ -210,6 +210,15 @@ class Settings:
         low=64,
         high=10**9,
     )
+    candidates: int = setting(
+        12,
+        "Starts tried",
+        "How many kernels that the power spectra allow are tried as starts, each also turned about; 0: none.",
+        scope=Scope.KERNELS,
+        low=0,
+        high=64,
+        applies=_in_rounds,
+    )
     images_phase: int = setting(
         28_800,
         "Patches for the phases",
@@ -554,7 +563,7 @@ PRESETS: dict[str, dict[str, Any]] = {
     # Meant for at most ten minutes on two CPU cores for folders such as Kodak and CBSD68.
     "quick": {},
     # The whole way in three minutes on two CPU cores, for a first look, and for the demo.
-    "glance": {"images_flow": 32_000, "images_phase": 12_800, "images_kernel": 9_600},
+    "glance": {"images_flow": 32_000, "candidates": 0, "images_phase": 12_800, "images_kernel": 9_600},
     # Meant for at most twenty minutes on two CPU cores.
     "thorough": {"images_flow": 300_000, "images_phase": 64_000, "images_kernel": 38_400},
     "paper-ffhq-motion": _PAPER_FFHQ,

@@ -321,7 +321,7 @@ def a_training(settings: Settings = TINY, channels: int = 1, kernels: int | None
         model,
         ColourMatch(power, power),
         PhaseDescent(MagnitudeMatch(power, power, 0.02)),
-        KernelDescent(model.kernels().detach()),
+        model.kernels().detach(),
         settings,
     )
 
