@@ -6,7 +6,6 @@ import math
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from threading import Lock
 from typing import Any
 
 import torch
@@ -43,7 +42,6 @@ LARGEST_GROWTH = 4.0  # of the loss over its least: training has diverged beyond
 DRAWS, DRAW_FLOOR = {Stage.FLOW: 1, Stage.PRETRAIN: 5}, 2  # which random stream
 
 Velocity = Callable[[Tensor, Tensor], Tensor]
-_BUILDING = Lock()  # the initial weights come from a generator that all threads share
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,8 +98,7 @@ def patches_seen(
 
 def build_velocity(settings: Settings, sight: Sight) -> VelocityModel:
     """The network of both steps, seeded; the same when two threads build one at the same time."""
-    with _BUILDING, torch.random.fork_rng(devices=[]):
-        torch.manual_seed(settings.seed)
+    with seeded(settings.seed, torch.device("cpu")):
         if settings.network == "compact":
             blocks = (settings.blocks, settings.blocks, settings.blocks)
             return VelocityNet(sight.channels, settings.width, blocks, sight.sigma_data)
@@ -152,7 +149,8 @@ class FlowTraining(Training):
         """One batch's share of the gradient; its loss."""
         batch = patches_seen(self.pool, self.sight, self.settings, self.device, generator)
         sample = sample_path(batch, generator)
-        with seeded(generator, self.device):  # dropout
+        dropout_seed = int(torch.randint(2**62, (), generator=generator))
+        with seeded(dropout_seed, self.device):
             loss: Tensor = (self.network(sample.y_t, sample.t) - sample.target).square().mean()
         torch.autograd.backward(loss / self.settings.accumulate)
         return loss.detach()

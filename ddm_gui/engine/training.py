@@ -9,6 +9,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Generator, Iterable, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import torch
@@ -25,6 +26,7 @@ CHECKPOINT_SECONDS = 120.0
 REPORT_SECONDS = 0.2
 SNAPSHOT_SECONDS = 1.0
 WARM_UP_UPDATES = 100
+_GLOBAL_RANDOM = Lock()
 WATCHED_UPDATES = 50  # over which the loss that is watched is averaged
 
 
@@ -34,10 +36,13 @@ def draws(seed: int, purpose: int, update: int) -> torch.Generator:
 
 
 @contextmanager
-def seeded(generator: torch.Generator, device: torch.device) -> Generator[None, None, None]:
-    """Lets what takes torch's global random numbers (dropout) take those of `generator`, and then gives them back."""
-    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-        torch.manual_seed(int(torch.randint(2**62, (), generator=generator)))
+def seeded(seed: int, device: torch.device) -> Generator[None, None, None]:
+    """For what takes torch's global random numbers (initial weights, dropout): seeds them, and then gives them back.
+
+    All threads share them, so one waits for another: the window times networks while a run may begin.
+    """
+    with _GLOBAL_RANDOM, torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        torch.manual_seed(seed)
         yield
 
 

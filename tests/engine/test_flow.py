@@ -135,9 +135,9 @@ def test_the_network_is_seeded_and_leaves_other_random_numbers_alone() -> None:
 
 def test_networks_built_in_two_threads_at_once_are_the_seeds() -> None:
     """The window times networks in one thread while a run begins in another."""
-    expected = build_velocity(TINY).state_dict()
+    expected = build_velocity(TINY, SEEN).state_dict()
     with ThreadPoolExecutor(4) as pool:
-        built = list(pool.map(lambda _: build_velocity(TINY).state_dict(), range(200)))
+        built = list(pool.map(lambda _: build_velocity(TINY, SEEN).state_dict(), range(200)))
     assert all(torch.equal(network[name], expected[name]) for network in built for name in expected)
 
 

@@ -416,7 +416,7 @@ def test_what_takes_global_random_numbers_is_seeded_and_leaves_them_alone() -> N
     torch.manual_seed(5)
     drawn = []
     for _ in range(2):
-        with seeded(torch.Generator().manual_seed(1), torch.device("cpu")):
+        with seeded(1, torch.device("cpu")):
             drawn.append(torch.rand(3))
     assert torch.equal(*drawn)
     assert torch.equal(torch.rand(3), expected)
