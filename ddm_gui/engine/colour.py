@@ -12,6 +12,8 @@ import torch
 from torch import Tensor
 
 TIMES = (0.3, 0.5, 0.7, 0.9)  # of the path, at which fields are compared
+WIDTH_UNIT = 10.0  # px^2 of a Gaussian's variance: what makes widths as stiff as shifts
+SEPARATING_STEPS = 60
 
 
 class ColourMatch:
@@ -47,6 +49,44 @@ class ColourMatch:
             divergence = 0.5 * (trace - torch.linalg.slogdet(field).logabsdet)
             total = total + (self.weight * divergence).sum() / (self.channels * len(TIMES))
         return total
+
+    def separated(self, kernel: Tensor, gains: Tensor, noise_sigma: Tensor) -> Tensor:
+        """Kernels C x k x k of the colours around one k x k, >= 0, each summing to one.
+
+        Colours differ by a shift and by a Gaussian blur or sharpening of its own width in each direction, the best fit
+        by L-BFGS: few numbers, since the photos differ in colour, too, and any pixel's freedom would be spent on that.
+        """
+        size = kernel.shape[-1]
+        first = self.size // 2 - size // 2
+        placed = torch.zeros(self.size, self.size, device=kernel.device)
+        inside = slice(first, first + size)
+        placed[inside, inside] = kernel
+        transfer = torch.fft.fft2(torch.fft.ifftshift(placed))
+        row = torch.fft.fftfreq(self.size, device=kernel.device)[:, None]
+        col = torch.fft.fftfreq(self.size, device=kernel.device)[None, :]
+
+        def apart(numbers: Tensor) -> Tensor:
+            shift = numbers[:, :2] - numbers[:, :2].mean(dim=0)
+            width = WIDTH_UNIT * (numbers[:, 2:5] - numbers[:, 2:5].mean(dim=0))
+            turn = -2 * torch.pi * (row * shift[:, 0, None, None] + col * shift[:, 1, None, None])
+            fall = -(row**2 * width[:, 0, None, None] + col**2 * width[:, 1, None, None])
+            fall = fall - 2 * row * col * width[:, 2, None, None]
+            picture = torch.fft.ifft2(transfer * torch.exp(torch.complex(fall, turn))).real
+            picture = torch.fft.fftshift(picture, dim=(1, 2))[:, inside, inside].clamp_min(0)
+            kernels: Tensor = picture / picture.sum(dim=(1, 2), keepdim=True)
+            return kernels
+
+        numbers = torch.zeros(self.channels, 6, device=kernel.device, requires_grad=True)  # the last one: log gain
+        search = torch.optim.LBFGS([numbers], max_iter=SEPARATING_STEPS, line_search_fn="strong_wolfe")
+
+        def closure() -> Tensor:
+            search.zero_grad()
+            loss = self.loss(apart(numbers) * (gains * numbers[:, 5].exp())[:, None, None], noise_sigma)
+            torch.autograd.backward(loss)
+            return loss.detach()
+
+        search.step(closure)  # type: ignore[no-untyped-call]
+        return apart(numbers.detach())
 
     def _at(self, t: float, spectrum: Tensor) -> Tensor:
         """The spectrum of y_t = (1 - t) y_0 + t y_1."""

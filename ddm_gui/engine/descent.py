@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import torch
 from torch import Tensor
 
-MOMENTUM = 0.9
-SCALE_MEMORY = 0.98  # per step, of the mean square by which colour steps are scaled
-COLOUR_RATE = 0.01  # of one step between colours, in nats, root mean square over pixels
 FAINTEST_LOGIT = -14.0  # below the brightest pixel: what is darker could not come back
 PERIOD = 2  # of the Fourier transforms, in kernel sizes: the step does not wrap around
 
@@ -23,8 +18,7 @@ class KernelDescent:
       gradient is multiplied by |H|^2. All visible detail then moves alike, and detail that the blur removed, which
       nothing in the photos determines, stays. On a lens with coma one step along this direction raised NCC from .864 to
       .912, along the plain gradient to .865.
-    - What moves all colours alike (the shape) and what moves them apart (lateral colour) are moved apart: the second is
-      seen in any coloured edge and is far stiffer; in one step it would hide the first.
+    - All colours move alike: what sets them apart is far stiffer, and found in closed form (see `colour`).
     """
 
     def __init__(self, visible: Tensor) -> None:
@@ -33,7 +27,6 @@ class KernelDescent:
         self.grid = (PERIOD * size, PERIOD * size)
         power = torch.fft.rfft2(visible.mean(dim=0), s=self.grid).abs().square()
         self.power = power / power.max()
-        self.colour = Momentum(visible)
 
     @torch.no_grad()
     def move_shape(self, logits: Tensor, gradient: Tensor, push: Tensor, size: float) -> None:
@@ -49,13 +42,6 @@ class KernelDescent:
         _subtract(logits, size * step)
         _recentre(logits)
 
-    @torch.no_grad()
-    def move_colours(self, logits: Tensor, gradient: Tensor) -> None:
-        """One small step of the colours against each other, in place; the shape they share stays."""
-        kernels = logits.flatten(1).softmax(dim=1).view_as(logits)
-        own = self._gauss_newton(gradient, kernels)
-        _subtract(logits, COLOUR_RATE * self.colour.scaled(_balanced(own - own.mean(dim=0, keepdim=True), kernels)))
-
     def _gauss_newton(self, gradient: Tensor, kernels: Tensor) -> Tensor:
         """The gradient with respect to the kernels, C' x k x k, times |H|^2 at each frequency.
 
@@ -65,34 +51,6 @@ class KernelDescent:
         centred = _balanced(gradient / kernels, kernels)
         filtered: Tensor = torch.fft.irfft2(torch.fft.rfft2(centred, s=self.grid) * self.power, s=self.grid)
         return filtered[..., :size, :size]
-
-    def tensors(self) -> dict[str, Tensor]:
-        """The state."""
-        return dict(self.colour.state)
-
-    def load(self, tensors: Mapping[str, Tensor]) -> None:
-        """Puts back what `tensors` gave."""
-        self.colour.state = {name: tensors[name].to(value.device) for name, value in self.colour.state.items()}
-
-
-class Momentum:
-    """Running mean of a gradient over the square root of its running mean square, one number for all pixels.
-
-    One number, not one a pixel as Adam's: pixels of which little is known must not be moved like the others.
-    """
-
-    def __init__(self, like: Tensor) -> None:
-        zero = torch.zeros((), dtype=like.dtype, device=like.device)
-        self.state = {"mean": torch.zeros_like(like), "square": zero, "updates": zero}
-
-    def scaled(self, gradient: Tensor) -> Tensor:
-        """Takes a gradient in, gives a step whose root mean square is at most about one."""
-        mean = self.state["mean"].lerp(gradient, 1 - MOMENTUM)
-        square = self.state["square"].lerp(gradient.square().mean(), 1 - SCALE_MEMORY)
-        updates = self.state["updates"] + 1
-        self.state = {"mean": mean, "square": square, "updates": updates}
-        unbiased = square / (1 - SCALE_MEMORY**updates)
-        return mean / (1 - MOMENTUM**updates) / (unbiased.sqrt() + 1e-20)
 
 
 @torch.no_grad()

@@ -11,7 +11,6 @@ import math
 import time
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, replace
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +29,7 @@ from ddm_gui.engine.ikl import excess_loss, matching_loss
 from ddm_gui.engine.kernels import SoftmaxKernels, build_kernels, outskirts, start_kernels, weighted_priors
 from ddm_gui.engine.magnitude import MagnitudeMatch
 from ddm_gui.engine.patches import PatchPool
-from ddm_gui.engine.phase import PhaseDescent, all_pass_gradient, path_loss, taps_width
+from ddm_gui.engine.phase import PhaseDescent, all_pass_gradient, taps_width
 from ddm_gui.engine.retrieval import retrieve, spectral_magnitude, turned_about
 from ddm_gui.engine.search import DRAW_KERNELS, PHOTOMETRY_RATE, KernelSearch, as_grid
 from ddm_gui.engine.settings import Settings
@@ -51,19 +50,17 @@ from ddm_gui.engine.whitening import PlainPixels
 ROUND = 100  # updates of the auxiliary network for each step of the kernel
 LISTENING = 40  # of them, the last ones, whose gradients are added up
 ROUND_WORK = 3.0  # times as long as an update of the phases takes one of a round, which trains a network
-GLANCE_WORK = 4.0  # times as long as an update of a round takes a glance at a start
 SMALLEST_STEP = 0.25  # the last step of the kernel over the first
 FOLLOWED_MEMORY = 0.95  # per update, of the auxiliary network's average
 CONTRACTING_STEPS = 150  # by which a flat or random kernel becomes one of the right size, before its phases are turned
 CONTRACTING_SIZE = 0.5  # of the first of them, nats
-COLOUR_STEPS = 60  # of the colours against each other, each time
+LARGEST_IKL = 1e9  # of a kernel that was not measured
 SPREAD_WEIGHT = 1.0  # of the push from a flat or random start, of a step of size one; falling to 0 at half time
-ABOUT_BATCHES = 20  # of patches, by which a kernel is compared with itself turned by half a turn
-GLANCES = 12  # batches of patches, by which starts are sorted
-TRIAL, TRIAL_LISTENING = 48, 16  # updates of the auxiliary network in which a start's IKL is measured; the last ones
-FINALISTS = 6  # of the starts that are tried so, beside the own one
+STRETCH = 150  # updates of the phases, after which the IKL of what they led to is measured
+TRIAL, TRIAL_LISTENING = 48, 16  # updates of the auxiliary network that measure it; the last ones, that are listened to
+ROUGHLY_KNOWN = 0.4  # rad: how far the phases of a candidate may be from the truth
 LARGEST_RETRIEVED = 40  # px: of a larger kernel the spectra's window of 64 px says too little
-DRAW_ABOUT, DRAW_GLANCE, DRAW_TRIAL, DRAW_RETRIEVAL = 4, 5, 6, 7  # which random stream
+DRAW_TRIAL, DRAW_RETRIEVAL = 4, 5  # which random stream
 SHORT_PASS = 0.1  # s: a longer pass of the network is not timed with more patches
 # The settings on which `seconds_per_update` depends.
 TIMED = (
@@ -81,46 +78,45 @@ TIMED = (
 )
 
 
-def phase_updates(settings: Settings) -> int:
-    """How many updates turn the phases, before the first round."""
-    return math.ceil(settings.images_phase / settings.batch_size)
+def starts(settings: Settings) -> int:
+    """How many starts are compared: the own one, and those that the spectra allow, each also turned about."""
+    return 2 * settings.candidates + 1 if settings.kernel_size <= LARGEST_RETRIEVED else 1
 
 
-def glances(settings: Settings) -> int:
-    """How many starts are glanced at: those that the spectra allow, each as it is and turned about."""
-    tried = phase_updates(settings) > 0 and settings.kernel_size <= LARGEST_RETRIEVED
-    return 2 * settings.candidates if tried else 0
-
-
-def search_updates(settings: Settings) -> int:
-    """How many updates choose the start: a glance each, then trials of the best ones and of the own start."""
-    count = glances(settings)
-    return count + TRIAL * (min(FINALISTS, count) + 1) if count else 0
+def stretches(settings: Settings) -> tuple[int, int]:
+    """How many stretches there are in which phases are turned, one of each start among them, and the turns in each."""
+    turns = math.ceil(settings.images_phase / settings.batch_size)
+    if turns == 0:
+        return 0, 0
+    length = min(turns, STRETCH)
+    return starts(settings) - 1 + round(turns / length), length
 
 
 def updates_needed(settings: Settings) -> int:
-    """How many updates step 2 makes: in rounds those of the start and of the phases, then whole rounds."""
+    """How many updates step 2 makes: in rounds those of the phases, then whole rounds."""
     if settings.procedure == "alternating":
         return alternating.updates_needed(settings)
-    turning = search_updates(settings) + phase_updates(settings)
-    return turning + ROUND * math.ceil(settings.images_kernel / (settings.batch_size * ROUND))
+    count, turns = stretches(settings)
+    rounds = math.ceil(settings.images_kernel / (settings.batch_size * ROUND))
+    return (turns + TRIAL) * count + ROUND * rounds
 
 
 def work(settings: Settings, updates: int) -> float:
     """How much work the first `updates` of step 2 are, in updates of a round or of the alternating procedure."""
     if settings.procedure == "alternating":
         return float(updates)
-    glanced = min(updates, glances(settings))
-    searching = min(updates, search_updates(settings)) - glanced
-    turning = min(updates - glanced - searching, phase_updates(settings))
-    return glanced * GLANCE_WORK + searching + turning / ROUND_WORK + updates - glanced - searching - turning
+    count, turns = stretches(settings)
+    done, begun = divmod(min(updates, count * (turns + TRIAL)), turns + TRIAL)
+    turned = done * turns + min(begun, turns)
+    return turned / ROUND_WORK + updates - turned
 
 
 class KernelTraining(KernelSearch):
-    """Step 2's updates. First a start is chosen, by its IKL, among kernels that the power spectra allow (see
-    `retrieval`). Then the phases are turned, which needs no auxiliary network (see `phase`). Then come rounds: the
-    auxiliary network learns the simulated patches of a kernel that stands still, then the gradients of a round's last
-    updates are added up, and the kernel takes one large step.
+    """Step 2's updates. First the phases are turned, which needs no auxiliary network (see `phase`): in stretches, from
+    the start and from kernels that the power spectra allow (see `retrieval`), then on from the best. After each stretch
+    an auxiliary network measures the IKL. Then come rounds: the auxiliary network learns the simulated patches of a
+    kernel that stands still, then the gradients of a round's last updates are added up, and the kernel takes one large
+    step.
 
     A kernel that moved at each update would run ahead of the auxiliary network, whose gradient then is of a kernel of
     before: on a lens with coma that ended at NCC .77 to .92 from .907; five rounds ended at .949.
@@ -140,35 +136,30 @@ class KernelTraining(KernelSearch):
         settings: Settings,
     ) -> None:
         """`spectral`: the zero-phase kernels of the power spectra, C' x k x k, whichever the start is."""
-        self.first_turn = search_updates(settings)
-        self.first_round = self.first_turn + phase_updates(settings)
+        count, self.turns = stretches(settings)
+        self.first_round = count * (self.turns + TRIAL)
         super().__init__(flow, clean, simulation, model, settings, updates_needed(settings), self.first_round)
         self.colour, self.phase, self.descent = colour, phase, KernelDescent(spectral)
         self.photometry = adam([([model.log_gain, model.log_sigma], PHOTOMETRY_RATE)])
         self._begin_round()
         self.gradient = torch.zeros_like(model.logits)
-        self.glances = torch.zeros(glances(settings))
-        self.trials = torch.zeros(max(self.first_turn - glances(settings), 0) // TRIAL)
-        self.spectral = spectral
-        self.own = model.kernels().detach().clone()
+        self.own = model.kernels().detach().mean(dim=0)
+        self.spectral = spectral.mean(dim=0)
         self.gains = model.log_gain.detach().exp()
+        self.mean = torch.zeros_like(self.own)  # of the kernel over the second half of a stretch
+        self.measured = torch.zeros((), device=self.device)  # the IKL of the stretch
+        self.best = {**self._state_of_phases(), "ikl": torch.tensor(LARGEST_IKL, device=self.device)}
 
     def step(self) -> None:
         if self.update == 0 and self.first_round > 0:
-            self._begin()
-        if self.update < self.first_turn:
-            self._search(self.update)
-            return
-        half = self.first_turn + (self.first_round - self.first_turn) // 2
-        if self.first_round > 0 and self.update in (half, self.first_round):
-            self._turn_about()
-        if self.update == self.first_round:
-            self._align_colours()
-        generator = draws(self.settings.seed, DRAW_KERNELS, self.update)
+            self._contract()
         if self.update < self.first_round:
-            self._turn_phases(generator)
-        else:
-            self._step_of_round((self.update - self.first_round) % ROUND, generator)
+            self._step_of_stretch(*divmod(self.update, self.turns + TRIAL))
+            return
+        if self.update == self.first_round:
+            self._separate_colours()
+        generator = draws(self.settings.seed, DRAW_KERNELS, self.update)
+        self._step_of_round((self.update - self.first_round) % ROUND, generator)
 
     def _contract(self) -> None:
         """From a flat or random start: down the IKL of Gaussian fields, which has a closed form, to the right size.
@@ -184,82 +175,47 @@ class KernelTraining(KernelSearch):
             (gradient,) = torch.autograd.grad(loss, self.model.logits)
             size = CONTRACTING_SIZE * (1 - 0.9 * done)
             self.descent.move_shape(self.model.logits, gradient, self._push(done), size)
+        self.own = self.model.kernels().detach().mean(dim=0)
 
-    def _begin(self) -> None:
-        """The own start, and the spectral one, which candidates lend their phases; both with their colours aligned."""
-        if self.settings.start != "spectral":
-            set_kernels(self.model.logits, self.spectral)
-            self._align_colours()
-            self.spectral = self.model.kernels().detach().clone()
-            set_kernels(self.model.logits, self.own)
-            self._contract()
-        self._align_colours()
-        self.own = self.model.kernels().detach().clone()
-        if self.settings.start == "spectral":
-            self.spectral = self.own
+    def _step_of_stretch(self, stretch: int, update: int) -> None:
+        """Update number `update` of a stretch: the phases turn, then the IKL of their mean kernel is measured.
 
-    def _search(self, update: int) -> None:
-        """Update number `update` of the choice of a start; the last one makes it.
-
-        A glance tells which of the candidates, all of nearly the same |H|, make likelier patches. Only the IKL tells
-        them from the own start, whose phases are simpler: on Levin's second kernel it falls in the order of NCC
-        (correlation -.87 over ten candidates), while the likelihood takes the zero-phase start for better than the
-        truth.
+        One kernel for all colours: luminance is what the networks see. Left alone the phases drift off the best place,
+        by what sets the two sets of photos apart: Levin's second kernel went from NCC .91 to .78 in 600 updates. The
+        IKL sees it: over ten candidates for that kernel it fell in the order of NCC (correlation -.87). The likelihood
+        of the simulated patches, which is cheaper, takes zero phase for better than the truth.
         """
-        if update < len(self.glances):
-            self._begin_with(update)
-            self.glances[update] = self._unlikelihood(GLANCES, DRAW_GLANCE)
+        if update == 0:
+            self._begin_stretch(stretch)
+        if update < self.turns:
+            self._turn_phases(draws(self.settings.seed, DRAW_KERNELS, stretch * self.turns + update))
+            averaged = update - self.turns // 2
+            if averaged >= 0:
+                self.mean = self.mean.lerp(self.model.kernels().detach()[0], 1 / (averaged + 1))
             return
-        trial, in_trial = divmod(update - len(self.glances), TRIAL)
-        if in_trial == 0:
-            self._begin_with(self._finalist(trial))
-            self._begin_round()
-        generator = draws(self.settings.seed, DRAW_TRIAL, in_trial)  # the same patches for each
-        with torch.no_grad():
-            sample = sample_path(self.simulation.draw(self.clean, self.model, generator), generator)
-        self._follow(sample, in_trial, update - len(self.glances))
-        if in_trial >= TRIAL - TRIAL_LISTENING:
-            with torch.no_grad():
-                auxiliary = self.followed(sample.y_t, sample.t)
-                degraded = self.flow.velocity(sample.y_t, sample.t)
-            self.trials[trial] += float(excess_loss(auxiliary, degraded, sample)) / TRIAL_LISTENING
-        if update == self.first_turn - 1:
-            self._begin_with(self._finalist(int(self.trials.argmin())))
-            self._align_colours()
+        if update == self.turns:
+            self._set_kernel(self.mean)
+        self._measure(update - self.turns, stretch * TRIAL + update - self.turns)
+        if update == self.turns + TRIAL - 1:
+            if self.measured < self.best["ikl"]:
+                self.best = {**self._state_of_phases(), "ikl": self.measured}
+            self._resume_phases(self.best)
 
-    def _finalist(self, trial: int) -> int | None:
-        """Which candidate is tried; None, the own start, comes last."""
-        best = self.glances.argsort(stable=True)[: len(self.trials) - 1]
-        return int(best[trial]) if trial < len(best) else None
-
-    def _begin_with(self, candidate: int | None) -> None:
-        """Sets kernels and gain: the spectral start with the phases of a candidate (None: the own start)."""
-        kernels, gains = self.own, self.gains
-        if candidate is not None:
-            index, about = divmod(candidate, 2)
-            other = self._candidates[index]
-            phases = turned_about(other) if about else other
-            kernels, gains = self.phase.with_phases_of(self.spectral, gains, phases)
-        set_kernels(self.model.logits, kernels)
-        with torch.no_grad():
-            self.model.log_gain.copy_(gains.log())
-
-    @cached_property
-    def _candidates(self) -> Tensor:
-        """Kernels of luminance that the power spectra allow, n x k x k."""
-        magnitude = spectral_magnitude(self.phase.match, self.spectral, self.gains)
-        generator = draws(self.settings.seed, DRAW_RETRIEVAL, 0)
-        found = retrieve(magnitude, self.phase.match.visible, self.settings.kernel_size, generator)
-        return found[: self.settings.candidates]
-
-    def _unlikelihood(self, batches: int, purpose: int) -> float:
-        """How unlikely the simulated patches are to step 1's network, on the same patches at each call."""
-        total = 0.0
-        for batch in range(batches):
-            generator = draws(self.settings.seed, purpose, batch)
-            whitened = self.simulation.whitened(self.clean, self.model, generator, 0)
-            total += path_loss(self.flow.velocity, whitened, generator)
-        return total / batches
+    def _begin_stretch(self, stretch: int) -> None:
+        """Sets kernel, gain and phases: the own start, then the spectral one with the phases of candidates, then the
+        best so far."""
+        kernel, gains, state = self.own, self.gains, self.phase.beginning()
+        if stretch >= starts(self.settings):
+            return
+        if stretch > 0:
+            index, about = divmod(stretch - 1, 2)
+            generator = draws(self.settings.seed, DRAW_RETRIEVAL, index)
+            magnitude = spectral_magnitude(self.phase.match, self.spectral, gains)
+            found = retrieve(magnitude, self.phase.match.visible, self.settings.kernel_size, generator)
+            phases = turned_about(found) if about else found
+            kernel, gains = self.phase.with_phases_of(self.spectral, gains, phases)
+            state = self.phase.beginning(ROUGHLY_KNOWN)
+        self._resume_phases({"kernel": kernel, "gains": gains, **state})
 
     def _turn_phases(self, generator: torch.Generator) -> None:
         """One step of the phases, and of magnitudes and gain by the power spectra."""
@@ -267,23 +223,41 @@ class KernelTraining(KernelSearch):
         whitened = self.simulation.whitened(self.clean, model, generator, taps - 1)
         gradient = all_pass_gradient(self.flow.velocity, whitened, taps, generator)
         with torch.no_grad():
-            kernels, gain = self.phase.move(model.kernels(), model.log_gain.exp(), gradient)
+            kernel, gain = self.phase.move(model.kernels()[0], model.log_gain.exp(), gradient)
             model.log_gain.add_(gain)
-            set_kernels(model.logits, kernels)
+        self._set_kernel(kernel)
 
-    def _turn_about(self) -> None:
-        """Turns the kernels by half a turn where simulated patches then are likelier, by the same patches and noise.
+    def _measure(self, update: int, count: int) -> None:
+        """Update number `update` of an auxiliary network that measures the IKL of a kernel that stands still, after
+        `count` such updates of others."""
+        if update == 0:
+            self._begin_round()
+            self.measured = torch.zeros_like(self.measured)
+        generator = draws(self.settings.seed, DRAW_TRIAL, update)  # the same patches each time
+        with torch.no_grad():
+            sample = sample_path(self.simulation.draw(self.clean, self.model, generator), generator)
+        self._follow(sample, update, count)
+        if update >= TRIAL - TRIAL_LISTENING:
+            with torch.no_grad():
+                auxiliary = self.followed(sample.y_t, sample.t)
+                degraded = self.flow.velocity(sample.y_t, sample.t)
+            self.measured = self.measured + excess_loss(auxiliary, degraded, sample) / TRIAL_LISTENING
 
-        From the symmetric start both ways lead to a kernel of the right |H|, and no small step leads from one to the
-        other: Levin's second kernel was found turned about (NCC .70, turned back .86).
-        """
-        found = self.model.kernels().detach().clone()
-        losses = []
-        for kernels in (found, turned_about(found)):
-            set_kernels(self.model.logits, kernels)
-            losses.append(self._unlikelihood(ABOUT_BATCHES, DRAW_ABOUT))
-        if losses[0] <= losses[1]:
-            set_kernels(self.model.logits, found)
+    def _set_kernel(self, kernel: Tensor) -> None:
+        """The same kernel k x k for all colours."""
+        set_kernels(self.model.logits, kernel.expand_as(self.model.logits))
+
+    def _state_of_phases(self) -> dict[str, Tensor]:
+        """All that turning the phases goes on from."""
+        kernel, gains = self.model.kernels().detach().mean(dim=0), self.model.log_gain.detach().exp()
+        return {"kernel": kernel, "gains": gains, **self.phase.tensors()}
+
+    def _resume_phases(self, state: Mapping[str, Tensor]) -> None:
+        """Puts back what `_state_of_phases` gave."""
+        self._set_kernel(state["kernel"])
+        with torch.no_grad():
+            self.model.log_gain.copy_(state["gains"].log())
+        self.phase.load(state)
 
     def _step_of_round(self, in_round: int, generator: torch.Generator) -> None:
         """Update number `in_round` of a round."""
@@ -291,7 +265,7 @@ class KernelTraining(KernelSearch):
             self._begin_round()
         simulated = self.simulation.draw(self.clean, self.model, generator)
         sample = sample_path(simulated.detach(), generator)
-        self._follow(sample, in_round, TRIAL * len(self.trials) + self.update - self.first_round)
+        self._follow(sample, in_round, self.update)
         if in_round < ROUND - LISTENING:
             return
         with torch.no_grad():
@@ -342,20 +316,16 @@ class KernelTraining(KernelSearch):
         self.descent.move_shape(self.model.logits, self.gradient, push, size)
         self.gradient = torch.zeros_like(self.gradient)
 
-    def _align_colours(self) -> None:
-        """What moves the colours apart, by the photos' cross-spectra; nothing to do for one kernel.
+    def _separate_colours(self) -> None:
+        """What sets the colours apart, by the photos' cross-spectra; nothing to do for one kernel.
 
-        Before the phases are turned and after: turning moves all colours alike, but what each loses by being kept
-        non-negative is its own (colour shifts were wrong by .9 px before the second time, by .1 px after it). Repeated
-        after each round it fitted the photos' own difference in colour, and NCC fell from .954 to .942 while that of
-        luminance stayed at .960.
+        Once, before the rounds. Repeated after each it fitted the photos' own difference in colour.
         """
-        if self.model.logits.shape[0] == 1:
+        model = self.model
+        if model.logits.shape[0] == 1:
             return
-        for _ in range(COLOUR_STEPS):
-            loss = self.colour.loss(self.model.with_gain(), self.model.log_sigma.detach().exp())
-            (gradient,) = torch.autograd.grad(loss, self.model.logits)
-            self.descent.move_colours(self.model.logits, gradient)
+        gains, sigma = model.log_gain.detach().exp(), model.log_sigma.detach().exp()
+        set_kernels(model.logits, self.colour.separated(model.kernels().detach().mean(dim=0), gains, sigma))
 
     def _push(self, done: float) -> Tensor:
         """From a flat or random start: away from the outskirts, gone at half time."""
@@ -373,12 +343,11 @@ class KernelTraining(KernelSearch):
             **with_prefix("followed", self.followed.state_dict()),
             **with_prefix("optimiser", optimiser_tensors(self.optimiser)),
             **with_prefix("phase", self.phase.tensors()),
-            **with_prefix("descent", self.descent.tensors()),
             **with_prefix("photometry", optimiser_tensors(self.photometry)),
-            "glances": self.glances,
-            "trials": self.trials,
+            **with_prefix("best", self.best),
             "own": self.own,
-            "spectral": self.spectral,
+            "mean": self.mean,
+            "measured": self.measured,
             "gradient": self.gradient,
         }
 
@@ -388,11 +357,11 @@ class KernelTraining(KernelSearch):
         self.followed.load_state_dict(under_prefix("followed", tensors))
         restore_optimiser(self.optimiser, under_prefix("optimiser", tensors))
         self.phase.load(under_prefix("phase", tensors))
-        self.descent.load(under_prefix("descent", tensors))
+        self.best = {name: value.to(self.device) for name, value in under_prefix("best", tensors).items()}
         restore_optimiser(self.photometry, under_prefix("photometry", tensors))
-        self.glances, self.trials = tensors["glances"], tensors["trials"]
-        self.own, self.spectral = tensors["own"].to(self.device), tensors["spectral"].to(self.device)
-        self.gradient = tensors["gradient"].to(self.device)
+        device = self.device
+        self.own, self.mean = tensors["own"].to(device), tensors["mean"].to(device)
+        self.measured, self.gradient = tensors["measured"].to(device), tensors["gradient"].to(device)
 
 
 @dataclass(frozen=True, eq=False)

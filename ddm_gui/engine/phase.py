@@ -20,6 +20,7 @@ whose k x k pixels hold no all-pass filter, it was as large at the truth as at t
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 import torch
@@ -72,16 +73,6 @@ def all_pass_gradient(velocity: Velocity, whitened: Tensor, taps: int, generator
     return odd
 
 
-@torch.no_grad()
-def path_loss(velocity: Velocity, whitened: Tensor, generator: torch.Generator) -> float:
-    """How unlikely patches B x 1 x P x P are to the network: its t-weighted loss. The less, the likelier.
-
-    It compares kernels of equal |H|, for which alone the entropy of the patches is the same.
-    """
-    sample = _middle_times(unit_contrast(whitened), generator)
-    return float((sample.weight * (velocity(sample.y_t, sample.t) - sample.target).square()).mean())
-
-
 def _middle_times(data: Tensor, generator: torch.Generator) -> PathSample:
     """A batch on the path, t uniform in TIMES, one draw in each of B equal strata."""
     count, (first, last) = data.shape[0], TIMES
@@ -91,9 +82,9 @@ def _middle_times(data: Tensor, generator: torch.Generator) -> PathSample:
 
 
 class PhaseDescent:
-    """Turns the phases of the kernels down the gradient, and holds their magnitudes by the power spectra.
+    """Turns the phases of the kernel down the gradient, and holds its magnitudes by the power spectra.
 
-    All colours alike. Each frequency's step is Kalman's: the gradient of an update is curvature times error, plus noise
+    Each frequency's step is Kalman's: the gradient of an update is curvature times error, plus noise
     that is measured; what is known of a phase grows with every update, and so its steps become smaller. The curvature
     goes with the square of the share of the signal in a frequency's power: that is how much of it whitening lets
     through.
@@ -102,45 +93,47 @@ class PhaseDescent:
     def __init__(self, match: MagnitudeMatch) -> None:
         self.match = match
         self.curvature = CURVATURE * match.visible.square() + 1e-6
-        size = match.visible.shape[0]
-        device = match.visible.device
+        size, device = match.visible.shape[0], match.visible.device
         frequency = torch.fft.fftfreq(size, device=device)
         self.row, self.col = frequency[:, None], frequency[None, :]
         self.ring = (torch.hypot(self.row, self.col) * size).round().long()
         self.members = torch.bincount(self.ring.flatten())
-        self.state = {
-            "variance": torch.full_like(match.visible, UNKNOWN**2),
-            "noise": torch.zeros(self.members.shape, device=device),
-            "updates": torch.zeros((), device=device),
+        self.state = self.beginning()
+
+    def beginning(self, unknown: float = UNKNOWN) -> dict[str, Tensor]:
+        """The state of a start whose phases are `unknown` rad from the truth, standard deviation."""
+        visible = self.match.visible
+        return {
+            "variance": torch.full_like(visible, unknown**2),
+            "noise": torch.zeros(self.members.shape, device=visible.device),
+            "updates": torch.zeros((), device=visible.device),
         }
 
     @torch.no_grad()
-    def move(self, kernels: Tensor, gains: Tensor, gradient: Tensor) -> tuple[Tensor, float]:
-        """One step. Kernels C' x k x k (>= 0, each summing to one) and gains C -> kernels alike, nats of the gain."""
-        k = kernels.shape[-1]
+    def move(self, kernel: Tensor, gains: Tensor, gradient: Tensor) -> tuple[Tensor, float]:
+        """One step. Kernel k x k (>= 0, its sum one) and gains C -> kernel alike, nats of the gain."""
+        k = kernel.shape[-1]
         turn = self._turn(self._spectrum(gradient).imag)
-        # The common centroid stays at k//2: nothing in a patch tells where a kernel lies.
-        axis = torch.arange(k, device=kernels.device) - k // 2
-        mean = kernels.mean(dim=0)
-        down, right = (mean.sum(dim=1) * axis).sum(), (mean.sum(dim=0) * axis).sum()
-        return self._moved(kernels, gains, turn + 2 * torch.pi * (self.row * down + self.col * right))
+        # The centroid stays at k//2: nothing in a patch tells where a kernel lies.
+        axis = torch.arange(k, device=kernel.device) - k // 2
+        down, right = (kernel.sum(dim=1) * axis).sum(), (kernel.sum(dim=0) * axis).sum()
+        return self._moved(kernel, gains, turn + 2 * torch.pi * (self.row * down + self.col * right))
 
     @torch.no_grad()
-    def with_phases_of(self, kernels: Tensor, gains: Tensor, other: Tensor) -> tuple[Tensor, Tensor]:
-        """Kernels C' x k x k and gains C that have their own |H| and the phases of one kernel k x k; then as the power
-        spectra say."""
-        phase = self._spectrum(other).angle() - self._spectrum(kernels.mean(dim=0)).angle()
-        moved = _confined(self._spectrum(kernels) * torch.exp(1j * phase), kernels.shape[-1])
+    def with_phases_of(self, kernel: Tensor, gains: Tensor, other: Tensor) -> tuple[Tensor, Tensor]:
+        """Kernel k x k and gains C: its |H| with the phases of another one, then as the power spectra say."""
+        phase = self._spectrum(other).angle()
+        moved = _confined(self._spectrum(kernel).abs() * torch.exp(1j * phase), kernel.shape[-1])
         for _ in range(SETTLING_STEPS):
             moved, gain = self._moved(moved, gains, torch.zeros_like(phase))
-            gains = gains * torch.tensor(gain, device=gains.device).exp()
+            gains = gains * math.exp(gain)
         return moved, gains
 
-    def _moved(self, kernels: Tensor, gains: Tensor, turn: Tensor) -> tuple[Tensor, float]:
+    def _moved(self, kernel: Tensor, gains: Tensor, turn: Tensor) -> tuple[Tensor, float]:
         """Phases turned by `turn`, rad, N x N, and magnitudes a little towards what the power spectra say."""
-        correction, gain = self.match.correction(kernels * gains[:, None, None])
-        moved = self._spectrum(kernels) * torch.exp(torch.complex(MAGNITUDE_RATE * correction, turn))
-        return _confined(moved, kernels.shape[-1]), gain
+        correction, gain = self.match.correction(kernel * gains[:, None, None])
+        moved = self._spectrum(kernel) * torch.exp(torch.complex(MAGNITUDE_RATE * correction, turn))
+        return _confined(moved, kernel.shape[-1]), gain
 
     def _turn(self, gradient: Tensor) -> Tensor:
         """Kalman's step of each phase, rad, N x N, and what is known afterwards."""
@@ -155,7 +148,7 @@ class PhaseDescent:
         return (-gain * gradient).clamp(-LARGEST_TURN, LARGEST_TURN)
 
     def _spectrum(self, kernels: Tensor) -> Tensor:
-        """... x k x k, origin at k//2 -> ... x N x N, origin at (0, 0)."""
+        """k x k, origin at k//2 -> N x N, origin at (0, 0)."""
         size, k = self.match.visible.shape[0], kernels.shape[-1]
         placed = pad(kernels, (0, size - k, 0, size - k)).roll((-(k // 2), -(k // 2)), dims=(-2, -1))
         result: Tensor = torch.fft.fft2(placed)
@@ -171,10 +164,10 @@ class PhaseDescent:
 
 
 def _confined(transfer: Tensor, k: int) -> Tensor:
-    """Spectra ... x N x N, origin at (0, 0) -> the nearest kernels ... x k x k, >= 0, each summing to one."""
-    picture = torch.fft.fftshift(torch.fft.ifft2(transfer).real, dim=(-2, -1))
+    """A spectrum N x N, origin at (0, 0) -> the nearest kernel k x k, >= 0, its sum one."""
+    picture = torch.fft.fftshift(torch.fft.ifft2(transfer).real)
     first = transfer.shape[-1] // 2 - k // 2
-    kept = picture[..., first : first + k, first : first + k]
-    kept = (kept - PEDESTAL * kept.amax(dim=(-2, -1), keepdim=True)).clamp_min(0)
-    result: Tensor = kept / kept.sum(dim=(-2, -1), keepdim=True)
+    kept = picture[first : first + k, first : first + k]
+    kept = (kept - PEDESTAL * kept.max()).clamp_min(0)
+    result: Tensor = kept / kept.sum()
     return result

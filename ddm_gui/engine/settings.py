@@ -211,12 +211,12 @@ class Settings:
         high=10**9,
     )
     candidates: int = setting(
-        12,
+        2,
         "Starts tried",
         "How many kernels that the power spectra allow are tried as starts, each also turned about; 0: none.",
         scope=Scope.KERNELS,
         low=0,
-        high=64,
+        high=16,
         applies=_in_rounds,
     )
     images_phase: int = setting(
