@@ -58,6 +58,7 @@ LARGEST_IKL = 1e9  # of a kernel that was not measured
 SPREAD_WEIGHT = 1.0  # of the push from a flat or random start, of a step of size one; falling to 0 at half time
 STRETCH = 150  # updates of the phases, after which the IKL of what they led to is measured
 TRIAL, TRIAL_LISTENING = 48, 16  # updates of the auxiliary network that measure it; the last ones, that are listened to
+IKL_SCATTER = 6e-5  # of such a measurement, nats per value
 ROUGHLY_KNOWN = 0.4  # rad: how far the phases of a candidate may be from the truth
 LARGEST_RETRIEVED = 40  # px: of a larger kernel the spectra's window of 64 px says too little
 DRAW_TRIAL, DRAW_RETRIEVAL = 4, 5  # which random stream
@@ -147,8 +148,9 @@ class KernelTraining(KernelSearch):
         self.spectral = spectral.mean(dim=0)
         self.gains = model.log_gain.detach().exp()
         self.mean = torch.zeros_like(self.own)  # of the kernel over the second half of a stretch
-        self.measured = torch.zeros((), device=self.device)  # the IKL of the stretch
-        self.best = {**self._state_of_phases(), "ikl": torch.tensor(LARGEST_IKL, device=self.device)}
+        self.ikls = torch.full((count,), LARGEST_IKL, device=self.device)  # of each stretch
+        self.found = torch.zeros(count, *self.own.shape, device=self.device)  # the mean kernel of each
+        self.best = self._state_of_phases()  # after the stretch of the least IKL
 
     def step(self) -> None:
         if self.update == 0 and self.first_round > 0:
@@ -195,15 +197,16 @@ class KernelTraining(KernelSearch):
             return
         if update == self.turns:
             self._set_kernel(self.mean)
-        self._measure(update - self.turns, stretch * TRIAL + update - self.turns)
+        self._measure(stretch, update - self.turns)
         if update == self.turns + TRIAL - 1:
-            if self.measured < self.best["ikl"]:
-                self.best = {**self._state_of_phases(), "ikl": self.measured}
-            self._resume_phases(self.best)
+            self.found[stretch] = self.mean
+            if int(self.ikls.argmin()) == stretch:
+                self.best = self._state_of_phases()
+            self._resume_phases({**self.best, "kernel": self._blend()})
 
     def _begin_stretch(self, stretch: int) -> None:
-        """Sets kernel, gain and phases: the own start, then the spectral one with the phases of candidates, then the
-        best so far."""
+        """Sets kernel, gain and phases: the own start, then the spectral one with the phases of candidates; later
+        stretches go on from what is there."""
         kernel, gains, state = self.own, self.gains, self.phase.beginning()
         if stretch >= starts(self.settings):
             return
@@ -227,21 +230,25 @@ class KernelTraining(KernelSearch):
             model.log_gain.add_(gain)
         self._set_kernel(kernel)
 
-    def _measure(self, update: int, count: int) -> None:
-        """Update number `update` of an auxiliary network that measures the IKL of a kernel that stands still, after
-        `count` such updates of others."""
+    def _measure(self, stretch: int, update: int) -> None:
+        """Update number `update` of an auxiliary network that measures the IKL of a stretch's kernel."""
         if update == 0:
             self._begin_round()
-            self.measured = torch.zeros_like(self.measured)
         generator = draws(self.settings.seed, DRAW_TRIAL, update)  # the same patches each time
         with torch.no_grad():
             sample = sample_path(self.simulation.draw(self.clean, self.model, generator), generator)
-        self._follow(sample, update, count)
-        if update >= TRIAL - TRIAL_LISTENING:
+        self._follow(sample, update, TRIAL * stretch + update)
+        listened = update - (TRIAL - TRIAL_LISTENING)
+        if listened >= 0:
             with torch.no_grad():
                 auxiliary = self.followed(sample.y_t, sample.t)
                 degraded = self.flow.velocity(sample.y_t, sample.t)
-            self.measured = self.measured + excess_loss(auxiliary, degraded, sample) / TRIAL_LISTENING
+            self.ikls[stretch] = self.ikls[stretch].lerp(excess_loss(auxiliary, degraded, sample), 1 / (listened + 1))
+
+    def _blend(self) -> Tensor:
+        """The mean k x k of the kernels found so far, those of a small IKL the more: what each has by chance goes."""
+        weights = torch.softmax(-self.ikls / IKL_SCATTER, dim=0)
+        return torch.einsum("s,shw->hw", weights, self.found)
 
     def _set_kernel(self, kernel: Tensor) -> None:
         """The same kernel k x k for all colours."""
@@ -347,7 +354,8 @@ class KernelTraining(KernelSearch):
             **with_prefix("best", self.best),
             "own": self.own,
             "mean": self.mean,
-            "measured": self.measured,
+            "ikls": self.ikls,
+            "found": self.found,
             "gradient": self.gradient,
         }
 
@@ -361,7 +369,8 @@ class KernelTraining(KernelSearch):
         restore_optimiser(self.photometry, under_prefix("photometry", tensors))
         device = self.device
         self.own, self.mean = tensors["own"].to(device), tensors["mean"].to(device)
-        self.measured, self.gradient = tensors["measured"].to(device), tensors["gradient"].to(device)
+        self.ikls, self.found = tensors["ikls"].to(device), tensors["found"].to(device)
+        self.gradient = tensors["gradient"].to(device)
 
 
 @dataclass(frozen=True, eq=False)

@@ -220,16 +220,17 @@ class Settings:
         applies=_in_rounds,
     )
     images_phase: int = setting(
-        28_800,
+        14_400,
         "Patches for the phases",
-        "How many simulated patches step 2 looks at first, to find in which direction the blur is lopsided.",
+        "How many simulated patches step 2 looks at first, to find in which direction the blur is lopsided; for each "
+        "further start up to 4,800 more.",
         scope=Scope.KERNELS,
         low=0,
         high=10**9,
         applies=_in_rounds,
     )
     images_kernel: int = setting(
-        19_200,
+        9_600,
         "Patches for step 2",
         "How many simulated patches step 2 compares by two networks, to settle the kernel.",
         scope=Scope.KERNELS,
@@ -563,9 +564,9 @@ PRESETS: dict[str, dict[str, Any]] = {
     # Meant for at most ten minutes on two CPU cores for folders such as Kodak and CBSD68.
     "quick": {},
     # The whole way in three minutes on two CPU cores, for a first look, and for the demo.
-    "glance": {"images_flow": 32_000, "candidates": 0, "images_phase": 12_800, "images_kernel": 9_600},
+    "glance": {"images_flow": 32_000, "candidates": 0, "images_phase": 9_600, "images_kernel": 6_400},
     # Meant for at most twenty minutes on two CPU cores.
-    "thorough": {"images_flow": 300_000, "images_phase": 64_000, "images_kernel": 38_400},
+    "thorough": {"images_flow": 300_000, "candidates": 4, "images_phase": 28_800, "images_kernel": 12_800},
     "paper-ffhq-motion": _PAPER_FFHQ,
     "paper-ffhq-gaussian": _PAPER_FFHQ,
 }
