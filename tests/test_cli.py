@@ -36,6 +36,7 @@ TINY = {
     "blocks": 1,
     "batch-size": 8,
     "images-flow": 8 * 12,
+    "candidates": 0,
     "images-phase": 32,
     "images-kernel": 8 * 12,
     "device": "cpu",

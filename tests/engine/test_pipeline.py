@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import torch
 
-from ddm_gui.engine import alternating, flow, history, matching, pipeline, spectrum, training
+from ddm_gui.engine import alternating, flow, history, matching, pipeline, retrieval, spectrum, training
 from ddm_gui.engine.errors import UserError
 from ddm_gui.engine.events import (
     CheckpointSaved,
@@ -46,11 +46,14 @@ TINY = Settings(
     blocks=1,
     batch_size=8,
     images_flow=8 * 12,
+    candidates=1,
     images_phase=8 * 4,
     images_kernel=8 * 8,
     device="cpu",
 )
-UPDATES = 12  # of each step; in step 2, four of the phases and two rounds
+UPDATES = 12  # of step 1
+STRETCHES = 4 * (2 + 3)  # updates: from the own start, a candidate, itself turned about, and on from the best
+MATCHING = STRETCHES + 2 * 4  # updates of step 2: then two rounds
 
 
 @pytest.fixture(autouse=True)
@@ -58,8 +61,14 @@ def small_amounts(monkeypatch: pytest.MonkeyPatch) -> None:
     """The same code on fewer patches, and a report, a snapshot after each update, so that a test knows where it is."""
     monkeypatch.setattr(spectrum, "PATCHES", spectrum.BATCH)
     monkeypatch.setattr(flow, "FLOOR_BATCHES", 2)
+    monkeypatch.setattr(matching, "STRETCH", 2)
+    monkeypatch.setattr(matching, "TRIAL", 3)
+    monkeypatch.setattr(matching, "TRIAL_LISTENING", 2)
     monkeypatch.setattr(matching, "ROUND", 4)
     monkeypatch.setattr(matching, "LISTENING", 2)
+    monkeypatch.setattr(retrieval, "BEGINNINGS", 4)
+    monkeypatch.setattr(retrieval, "STEPS", 20)
+    monkeypatch.setattr(retrieval, "AGREEING", 3)
     monkeypatch.setattr(training, "REPORT_SECONDS", 0.0)
     monkeypatch.setattr(training, "SNAPSHOT_SECONDS", 0.0)
 
@@ -154,7 +163,7 @@ def test_the_events_and_files_of_a_run(project: Project) -> None:
     assert [event.stage for event in events if isinstance(event, StageDone)] == [Stage.FLOW, Stage.KERNELS]
     assert kinds[-1] is Result
     assert kinds.count(FlowProgress) == UPDATES
-    assert kinds.count(KernelProgress) == UPDATES
+    assert kinds.count(KernelProgress) == MATCHING
     assert Project.open(project.root) == project
     psf = PsfGrid.load(project.psf)
     assert psf.kernels.shape == (1, 1, 1, 9, 9)
@@ -164,7 +173,7 @@ def test_the_events_and_files_of_a_run(project: Project) -> None:
     assert centroid(psf.kernels[0, 0, 0]) == pytest.approx((4, 4), abs=0.1)
     assert psf.provenance["settings"]["kernel_size"] == 9
     snapshots = history.read(project.history)
-    assert len(snapshots) == UPDATES
+    assert len(snapshots) == MATCHING
     assert snapshots.kernels.shape[1:] == psf.kernels.shape
     assert set(project.stage_states().values()) == {StageState.DONE}
 
@@ -200,7 +209,7 @@ def test_again_learns_the_kernel_on_the_flow_that_is_there(project: Project) -> 
     first, _ = finish(learn(project))
     again, events = finish(learn(project, again=True))
     assert started(events) == {Stage.FLOW: 8 * UPDATES, Stage.KERNELS: 0}
-    assert len(history.read(project.history)) == UPDATES
+    assert len(history.read(project.history)) == MATCHING
     assert first is not None
     assert again is not None
     np.testing.assert_array_equal(first.psf.kernels, again.psf.kernels)
@@ -237,18 +246,18 @@ def test_the_estimate_is_of_what_is_left(project: Project, monkeypatch: pytest.M
         run.close()
         return seconds
 
-    assert estimate() == pytest.approx(UPDATES + 10 * UPDATES)
+    assert estimate() == pytest.approx(UPDATES + 10 * MATCHING)
     assert estimate(Stage.FLOW) == pytest.approx(UPDATES)
     monkeypatch.setattr(matching, "ROUND", 10)
-    assert estimate() == pytest.approx(UPDATES + 10 * (4 + 10))  # rounds are whole
+    assert estimate() == pytest.approx(UPDATES + 10 * (STRETCHES + 10))  # rounds are whole
     monkeypatch.setattr(matching, "ROUND_WORK", 2.0)
-    assert estimate() == pytest.approx(UPDATES + 10 * (4 / 2 + 10))
+    assert estimate() == pytest.approx(UPDATES + 10 * (4 * (2 / 2 + 3) + 10))
     monkeypatch.setattr(matching, "ROUND_WORK", 1.0)
     monkeypatch.setattr(matching, "ROUND", 4)
     stop(project, flow_seen(8 * 3))
     assert estimate(Stage.FLOW) == pytest.approx(UPDATES - 3)
     stop(project, kernels_seen(8 * 6))
-    assert estimate() == estimate(Stage.KERNELS) == pytest.approx(10 * (UPDATES - 6))
+    assert estimate() == estimate(Stage.KERNELS) == pytest.approx(10 * (MATCHING - 6))
 
 
 def test_an_estimate_before_a_run_is_that_of_the_run(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -329,15 +338,31 @@ def assert_equal(project: Project, twin: Project) -> None:
 @pytest.mark.parametrize(
     "stops",
     [
-        [flow_seen(8 * 3), kernels_seen(8 * 9)],
-        [flow_seen(8), kernels_seen(8 * 2)],  # before it listens: the optimiser of gain and noise has no state yet
-        [kernels_seen(8 * 3), kernels_seen(8 * 7)],  # while it listens: the gradients so far are kept
-        [kernels_seen(8 * 4), kernels_seen(8 * 8)],  # between rounds
+        [flow_seen(8 * 3), kernels_seen(8 * 25)],
+        [flow_seen(8), kernels_seen(8 * 1)],  # while the phases of the own start are turned
+        [kernels_seen(8 * 6), kernels_seen(8 * 11)],  # while those of a candidate are, and turned about
+        [kernels_seen(8 * 3), kernels_seen(8 * 9)],  # while a stretch is measured, before it listens and then
+        [kernels_seen(8 * 5), kernels_seen(8 * 15)],  # between stretches
+        [kernels_seen(8 * 20), kernels_seen(8 * 22)],  # before it listens: the photometry has no state yet
+        [kernels_seen(8 * 23), kernels_seen(8 * 27)],  # while it listens: the gradients so far are kept
+        [kernels_seen(8 * 24)],  # between rounds
         [starts(Stage.FLOW), flow_seen(8 * UPDATES), ends(Stage.FLOW), starts(Stage.KERNELS)],
-        [flow_seen(8 * 2), flow_seen(8 * 7), kernels_seen(8 * 4), kernels_seen(8 * 5), kernels_seen(8 * 11)],
-        [kernels_seen(8 * UPDATES), ends(Stage.KERNELS)],
+        [flow_seen(8 * 2), flow_seen(8 * 7), kernels_seen(8 * 4), kernels_seen(8 * 5), kernels_seen(8 * 21)],
+        [kernels_seen(8 * MATCHING), ends(Stage.KERNELS)],
     ],
-    ids=["in-each-step", "early", "listening", "between-rounds", "at-the-joints", "often", "at-the-end"],
+    ids=[
+        "in-each-step",
+        "early",
+        "candidates",
+        "measuring",
+        "between-stretches",
+        "before-listening",
+        "listening",
+        "between-rounds",
+        "at-the-joints",
+        "often",
+        "at-the-end",
+    ],
 )
 def test_stopped_and_resumed_equals_never_stopped(
     stops: list[Callable[[Event], bool]], project: Project, straight: tuple[Project, Learned]
@@ -453,10 +478,11 @@ def test_the_checkpoint_before_is_stale_as_the_newest_is(project: Project, harm:
 # What stops a run
 
 
+@pytest.mark.parametrize("update", [6, 22], ids=["while phases are turned", "in a round"])
 def test_a_run_that_met_nan_says_so_and_can_go_on_from_before(
-    project: Project, straight: tuple[Project, Learned], monkeypatch: pytest.MonkeyPatch
+    project: Project, straight: tuple[Project, Learned], monkeypatch: pytest.MonkeyPatch, update: int
 ) -> None:
-    stop(project, kernels_seen(8 * 6))
+    stop(project, kernels_seen(8 * update))
     good = project.kernels_checkpoint.read_bytes()
     plain = matching.excess_loss
     with monkeypatch.context() as patch:

@@ -154,7 +154,7 @@ def test_what_does_nothing_beside_the_others_says_so() -> None:
             if item.metadata["applies"] is not None and item.metadata["applies"](settings)
         }
 
-    assert applying() == {"images_phase", "kernel_rate"}
+    assert applying() == {"candidates", "images_phase", "kernel_rate"}
     assert applying(network="unet") - applying() == {"multipliers", "attention", "dropout"}
     assert applying(schedule="inverse-sqrt") - applying() == {"ramp_up", "decay_from"}
     in_turns = applying(procedure="alternating")

@@ -32,6 +32,7 @@ from ddm_gui.gui.state import CardState, Phase, shown
 LIMIT = 240.0  # s, for the whole drive
 TINY = {
     "images_flow": 128,
+    "candidates": 0,
     "images_phase": 64,
     "images_kernel": 128,
     "batch_size": 16,
