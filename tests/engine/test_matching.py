@@ -391,7 +391,7 @@ def test_all_rounds_are_whole(images: int, rounds: int) -> None:
 
 @pytest.fixture
 def short_stretches(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Stretches of three turns and three updates of a trial, of which the last two are listened to; all else in haste."""
+    """Stretches of three turns and three updates of a trial, the last two listened to; haste in all else."""
     monkeypatch.setattr(matching, "STRETCH", 3)
     monkeypatch.setattr(matching, "TRIAL", 3)
     monkeypatch.setattr(matching, "TRIAL_LISTENING", 2)
