@@ -199,6 +199,8 @@ class KernelTraining(KernelSearch):
             self._set_kernel(self.mean)
         self._measure(stretch, update - self.turns)
         if update == self.turns + TRIAL - 1:
+            if not bool(self.ikls[stretch].isfinite()):
+                raise diverged(self.stage)
             self.found[stretch] = self.mean
             if int(self.ikls.argmin()) == stretch:
                 self.best = self._state_of_phases()
