@@ -13,7 +13,8 @@ from torch import Tensor
 
 TIMES = (0.3, 0.5, 0.7, 0.9)  # of the path, at which fields are compared
 WIDTH_UNIT = 10.0  # px^2 of a Gaussian's variance: what makes widths as stiff as shifts
-SEPARATING_STEPS = 60
+SEARCH_STEPS = 60
+MOST_SHARPENED = 0.3  # nats: more would raise what is noise in a learned kernel
 
 
 class ColourMatch:
@@ -50,43 +51,48 @@ class ColourMatch:
             total = total + (self.weight * divergence).sum() / (self.channels * len(TIMES))
         return total
 
-    def separated(self, kernel: Tensor, gains: Tensor, noise_sigma: Tensor) -> Tensor:
-        """Kernels C x k x k of the colours around one k x k, >= 0, each summing to one.
+    def differences(self, kernel: Tensor, gains: Tensor, noise_sigma: Tensor) -> Tensor:
+        """What sets the colours apart around a common kernel k x k, for `apart`: C x 5 numbers, by L-BFGS.
 
-        Colours differ by a shift and by a Gaussian blur or sharpening of its own width in each direction, the best fit
-        by L-BFGS: few numbers, since the photos differ in colour, too, and any pixel's freedom would be spent on that.
+        Few numbers, since the photos differ in colour, too, and any pixel's freedom would be spent on that.
         """
-        size = kernel.shape[-1]
-        first = self.size // 2 - size // 2
-        placed = torch.zeros(self.size, self.size, device=kernel.device)
-        inside = slice(first, first + size)
-        placed[inside, inside] = kernel
-        transfer = torch.fft.fft2(torch.fft.ifftshift(placed))
-        row = torch.fft.fftfreq(self.size, device=kernel.device)[:, None]
-        col = torch.fft.fftfreq(self.size, device=kernel.device)[None, :]
-
-        def apart(numbers: Tensor) -> Tensor:
-            shift = numbers[:, :2] - numbers[:, :2].mean(dim=0)
-            width = WIDTH_UNIT * (numbers[:, 2:5] - numbers[:, 2:5].mean(dim=0))
-            turn = -2 * torch.pi * (row * shift[:, 0, None, None] + col * shift[:, 1, None, None])
-            fall = -(row**2 * width[:, 0, None, None] + col**2 * width[:, 1, None, None])
-            fall = fall - 2 * row * col * width[:, 2, None, None]
-            picture = torch.fft.ifft2(transfer * torch.exp(torch.complex(fall, turn))).real
-            picture = torch.fft.fftshift(picture, dim=(1, 2))[:, inside, inside].clamp_min(0)
-            kernels: Tensor = picture / picture.sum(dim=(1, 2), keepdim=True)
-            return kernels
-
         numbers = torch.zeros(self.channels, 6, device=kernel.device, requires_grad=True)  # the last one: log gain
-        search = torch.optim.LBFGS([numbers], max_iter=SEPARATING_STEPS, line_search_fn="strong_wolfe")
+        search = torch.optim.LBFGS([numbers], max_iter=SEARCH_STEPS, line_search_fn="strong_wolfe")
 
         def closure() -> Tensor:
             search.zero_grad()
-            loss = self.loss(apart(numbers) * (gains * numbers[:, 5].exp())[:, None, None], noise_sigma)
+            kernels = self.apart(kernel, numbers[:, :5])
+            loss = self.loss(kernels * (gains * numbers[:, 5].exp())[:, None, None], noise_sigma)
             torch.autograd.backward(loss)
             return loss.detach()
 
         search.step(closure)  # type: ignore[no-untyped-call]
-        return apart(numbers.detach())
+        return numbers.detach()[:, :5]
+
+    def apart(self, kernel: Tensor, numbers: Tensor) -> Tensor:
+        """Kernels C x k x k of the colours, >= 0, each summing to one, whose mean is nearly the common kernel k x k.
+
+        Each is shifted, and blurred or sharpened by a Gaussian of its own width in each direction. Numbers C x 5: shift
+        (row, col) in px; exponents over WIDTH_UNIT along rows, columns and both. Their means count for nothing, and
+        what the shifts smear in the mean is taken off each.
+        """
+        size, first = kernel.shape[-1], self.size // 2 - kernel.shape[-1] // 2
+        inside = slice(first, first + size)
+        placed = torch.zeros(self.size, self.size, device=kernel.device)
+        placed[inside, inside] = kernel
+        row = torch.fft.fftfreq(self.size, device=kernel.device)[:, None]
+        col = torch.fft.fftfreq(self.size, device=kernel.device)[None, :]
+        shift = numbers[:, :2] - numbers[:, :2].mean(dim=0)
+        width = WIDTH_UNIT * (numbers[:, 2:] - numbers[:, 2:].mean(dim=0))
+        turn = -2 * torch.pi * (row * shift[:, 0, None, None] + col * shift[:, 1, None, None])
+        fall = -(row**2 * width[:, 0, None, None] + col**2 * width[:, 1, None, None])
+        fall = fall - 2 * row * col * width[:, 2, None, None]
+        smeared = 0.5 * turn.square().mean(dim=0)  # a Gaussian's exponent of the shifts' covariance
+        ratio = torch.exp(torch.complex(fall + smeared.clamp(max=MOST_SHARPENED), turn))
+        picture = torch.fft.ifft2(torch.fft.fft2(torch.fft.ifftshift(placed)) * ratio).real
+        picture = torch.fft.fftshift(picture, dim=(1, 2))[:, inside, inside].clamp_min(0)
+        kernels: Tensor = picture / picture.sum(dim=(1, 2), keepdim=True)
+        return kernels
 
     def _at(self, t: float, spectrum: Tensor) -> Tensor:
         """The spectrum of y_t = (1 - t) y_0 + t y_1."""

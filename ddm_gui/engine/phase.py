@@ -110,14 +110,17 @@ class PhaseDescent:
         }
 
     @torch.no_grad()
-    def move(self, kernel: Tensor, gains: Tensor, gradient: Tensor) -> tuple[Tensor, float]:
-        """One step. Kernel k x k (>= 0, its sum one) and gains C -> kernel alike, nats of the gain."""
+    def move(self, kernel: Tensor, colours: Tensor, gradient: Tensor) -> tuple[Tensor, float]:
+        """One step of the common kernel k x k (>= 0, its sum one); nats by which the gain must rise.
+
+        `colours`, C x k x k with their gain, are what the spectra of simulated patches come from.
+        """
         k = kernel.shape[-1]
         turn = self._turn(self._spectrum(gradient).imag)
         # The centroid stays at k//2: nothing in a patch tells where a kernel lies.
         axis = torch.arange(k, device=kernel.device) - k // 2
         down, right = (kernel.sum(dim=1) * axis).sum(), (kernel.sum(dim=0) * axis).sum()
-        return self._moved(kernel, gains, turn + 2 * torch.pi * (self.row * down + self.col * right))
+        return self._moved(kernel, colours, turn + 2 * torch.pi * (self.row * down + self.col * right))
 
     @torch.no_grad()
     def with_phases_of(self, kernel: Tensor, gains: Tensor, other: Tensor) -> tuple[Tensor, Tensor]:
@@ -125,13 +128,13 @@ class PhaseDescent:
         phase = self._spectrum(other).angle()
         moved = _confined(self._spectrum(kernel).abs() * torch.exp(1j * phase), kernel.shape[-1])
         for _ in range(SETTLING_STEPS):
-            moved, gain = self._moved(moved, gains, torch.zeros_like(phase))
+            moved, gain = self._moved(moved, moved * gains[:, None, None], torch.zeros_like(phase))
             gains = gains * math.exp(gain)
         return moved, gains
 
-    def _moved(self, kernel: Tensor, gains: Tensor, turn: Tensor) -> tuple[Tensor, float]:
+    def _moved(self, kernel: Tensor, colours: Tensor, turn: Tensor) -> tuple[Tensor, float]:
         """Phases turned by `turn`, rad, N x N, and magnitudes a little towards what the power spectra say."""
-        correction, gain = self.match.correction(kernel * gains[:, None, None])
+        correction, gain = self.match.correction(colours)
         moved = self._spectrum(kernel) * torch.exp(torch.complex(MAGNITUDE_RATE * correction, turn))
         return _confined(moved, kernel.shape[-1]), gain
 
