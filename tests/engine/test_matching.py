@@ -21,7 +21,7 @@ from ddm_gui.engine.flow import FlowModel, Velocity, build_velocity, sample_path
 from ddm_gui.engine.ikl import excess_loss, integrated_kl, matching_loss
 from ddm_gui.engine.kernels import SoftmaxKernels
 from ddm_gui.engine.magnitude import MagnitudeMatch
-from ddm_gui.engine.matching import TIMED, KernelTraining, seconds_per_update, updates_needed, work
+from ddm_gui.engine.matching import TIMED, KernelTraining, seconds_per_update, updates_needed, without_haze, work
 from ddm_gui.engine.patches import PatchBatch, PatchPool
 from ddm_gui.engine.phase import UNKNOWN, PhaseDescent
 from ddm_gui.engine.scores import kernel_ncc, zero_phase
@@ -430,20 +430,25 @@ def one_kernel(training: KernelTraining) -> Tensor:
 def test_how_many_stretches_there_are_and_how_long(
     monkeypatch: pytest.MonkeyPatch, changes: dict[str, int], count: int, turns: int
 ) -> None:
-    """Each start has one, and the own start's is the first of those that the patches are enough for."""
+    """Each start has one, and the own start's is the first of those that the patches are enough for.
+
+    Before them the own start is measured as it is, where there are stretches at all.
+    """
     for name, value in {"STRETCH": 150, "TRIAL": 48, "ROUND": 100, "ROUND_WORK": 3.0, "LARGEST_RETRIEVED": 40}.items():
         monkeypatch.setattr(matching, name, value)
     effort = {"candidates": 2, "images_phase": 28_800, "images_kernel": 19_200, "batch_size": 32}
     settings = Settings().with_changes(effort | changes)
     assert matching.stretches(settings) == (count, turns)
-    updates = count * (turns + 48)
+    measured = 48 if count else 0
+    updates = measured + count * (turns + 48)
     assert updates_needed(settings) == updates + 600
     # A turn of the phases is a third of the work of an update that trains a network.
     assert work(settings, 0) == 0.0
-    assert work(settings, updates) == pytest.approx(count * (turns / 3 + 48))
-    assert work(settings, updates + 600) == pytest.approx(count * (turns / 3 + 48) + 600)
+    assert work(settings, updates) == pytest.approx(measured + count * (turns / 3 + 48))
+    assert work(settings, updates + 600) == pytest.approx(measured + count * (turns / 3 + 48) + 600)
     amounts = np.diff([work(settings, update) for update in range(updates + 300)])
-    turning = (np.arange(len(amounts)) < updates) & (np.arange(len(amounts)) % (turns + 48) < turns)
+    since = np.arange(len(amounts)) - measured
+    turning = (since >= 0) & (since < updates - measured) & (since % (turns + 48) < turns)
     np.testing.assert_allclose(amounts, np.where(turning, 1 / 3, 1.0))
 
 
@@ -455,10 +460,16 @@ def test_the_papers_procedure_has_no_stretches() -> None:
 
 @pytest.mark.usefixtures("short_rounds", "short_stretches")
 def test_phases_are_turned_then_a_kernel_that_stands_still_is_measured() -> None:
-    """Then come rounds. What is reported as IKL is that of rounds alone."""
+    """The own start first, as it is. Then come rounds. What is reported as IKL is that of rounds alone."""
     training = a_training(TINY.with_changes({"images_phase": 8 * 6}))
-    assert (training.first_round, training.updates) == (2 * 6, 2 * 6 + 8)
-    for stretch in range(2):
+    assert (training.first_round, training.updates) == (3 + 2 * 6, 3 + 2 * 6 + 8)
+    own = one_kernel(training)
+    for _ in range(2):
+        pulled(training, 1)
+        torch.testing.assert_close(one_kernel(training), own)
+    pulled(training, 1)
+    assert 0.0 != float(training.ikls[0]) < matching.LARGEST_IKL
+    for stretch in (1, 2):
         weights = training.auxiliary.leave.gain.detach().clone()
         for _ in range(3):
             before = one_kernel(training)
@@ -504,21 +515,34 @@ def test_the_own_start_is_followed_by_candidates_as_they_are_and_turned_about(mo
     found = retrieved(monkeypatch, training)
     training.own = LOPSIDED  # as after a flat start has contracted
     begun, gains = [], []
-    for stretch in range(6):
+    for stretch in range(1, 7):
         training._begin_stretch(stretch)
-        begun.append(one_kernel(training))
+        begun.append(training.kernel)
+        kernels = training.model.kernels().detach()
+        torch.testing.assert_close(kernels, begun[-1].expand_as(kernels), rtol=0.0, atol=1e-5)
         gains.append(float(training.model.log_gain.detach().exp()[0]))
-        unknown = UNKNOWN if stretch == 0 else matching.ROUGHLY_KNOWN
+        unknown = UNKNOWN if stretch == 1 else matching.ROUGHLY_KNOWN
         torch.testing.assert_close(training.phase.state["variance"].sqrt(), torch.full((WINDOW, WINDOW), unknown))
-    assert torch.equal(found[0], found[1])  # the same, for either way about
-    assert torch.equal(found[2], found[3])
-    assert not torch.equal(found[0], found[2])
-    assert len(found) == 4
-    expected = [LOPSIDED, found[0], found[0].flip(0, 1), found[2], found[2].flip(0, 1)]
+    assert len(found) == 2  # each is kept, for the other way about
+    assert not torch.equal(found[0], found[1])
+    expected = [LOPSIDED, found[0], found[0].flip(0, 1), found[1], found[1].flip(0, 1)]
     for kernel, right in zip(begun, expected, strict=False):
         torch.testing.assert_close(kernel, right, rtol=0.0, atol=1e-5)
     assert torch.equal(begun[5], begun[4])  # it goes on from what is there
     assert gains == pytest.approx([1.0, 2.0, 2.0, 2.0, 2.0, 2.0])
+
+
+def test_a_candidate_whose_keeping_was_stopped_is_the_same_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is not saved: found again it is the same one, whatever the gain and kernel of the moment."""
+    settings = TINY.with_changes({"images_phase": 8, "candidates": 2})
+    training, again = a_training(settings), a_training(settings)
+    found = retrieved(monkeypatch, training)
+    training._begin_stretch(4)
+    kept = training._retrieved(1)
+    assert len(found) == 1
+    again.load({name: tensor.clone() for name, tensor in training.tensors().items()}, training.numbers())
+    assert torch.equal(again._retrieved(1), kept)
+    assert len(found) == 2
 
 
 def test_a_stretch_is_measured_at_the_mean_of_its_second_half(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -529,7 +553,7 @@ def test_a_stretch_is_measured_at_the_mean_of_its_second_half(monkeypatch: pytes
         there = iter(turned)
         monkeypatch.setattr(training, "_turn_phases", lambda *_, t=training, there=there: t._set_kernel(next(there)))
         monkeypatch.setattr(training, "_measure", lambda *_: None)
-        pulled(training, turns)
+        pulled(training, matching.TRIAL + turns)
         torch.testing.assert_close(one_kernel(training), turned[-1])
         pulled(training, 1)
         torch.testing.assert_close(one_kernel(training), torch.stack([turned[index] for index in averaged]).mean(dim=0))
@@ -544,7 +568,7 @@ class Stretches:
 
 
 def measuring(monkeypatch: pytest.MonkeyPatch, training: KernelTraining, ikl: list[float]) -> Stretches:
-    """Makes these the numbers of the stretches."""
+    """Makes these the numbers of the own start and of the stretches."""
     seen = Stretches([], [])
     begin = training._begin_stretch
 
@@ -564,26 +588,31 @@ def measuring(monkeypatch: pytest.MonkeyPatch, training: KernelTraining, ikl: li
     return seen
 
 
-@pytest.mark.parametrize("best", range(5))
+@pytest.mark.parametrize("best", range(6))
 @pytest.mark.usefixtures("short_rounds", "short_stretches")
 def test_the_rounds_begin_with_what_the_best_stretch_led_to(monkeypatch: pytest.MonkeyPatch, best: int) -> None:
-    """Three starts, of which the best goes on for two stretches more, where one is better by far than all others."""
+    """Three starts, of which the best goes on for two stretches more, where one is better by far than all others: the
+    own start as it is, too. But for haze.
+    """
     training = a_training(TINY.with_changes({"images_phase": 8 * 9, "candidates": 1}), knows=True)
     retrieved(monkeypatch, training)
-    ikl = [0.5, 0.4, 0.6, 0.7, 0.3]
+    ikl = [0.8, 0.5, 0.4, 0.6, 0.7, 0.3]
     ikl[best] = -0.1
+    own = one_kernel(training)
     seen = measuring(monkeypatch, training, ikl)
     pulled(training, training.first_round)
-    assert len(seen.begun) == len(seen.measured) == 5
-    for stretch in (3, 4):
-        so_far = int(np.argmin(ikl[:stretch]))
-        torch.testing.assert_close(seen.begun[stretch], seen.measured[so_far][0], rtol=0.0, atol=1e-5)
+    assert (len(seen.begun), len(seen.measured)) == (5, 6)
+    torch.testing.assert_close(seen.measured[0][0], own)
+    torch.testing.assert_close(seen.begun[0], own)
+    for stretch in (4, 5):
+        expected = without_haze(seen.measured[int(np.argmin(ikl[:stretch]))][0])
+        torch.testing.assert_close(seen.begun[stretch - 1], expected, rtol=0.0, atol=1e-5)
     kernel, log_gain, known = seen.measured[best]
-    torch.testing.assert_close(one_kernel(training), kernel, rtol=0.0, atol=1e-5)
+    torch.testing.assert_close(one_kernel(training), without_haze(kernel), rtol=0.0, atol=1e-5)
     torch.testing.assert_close(training.model.log_gain.detach(), log_gain)
     for name, tensor in training.phase.tensors().items():
         assert torch.equal(tensor, known[name]), name
-    for one, other in ((0, 1), (0, 2), (1, 2)):
+    for one, other in ((0, 1), (0, 2), (0, 3), (1, 2), (1, 3), (2, 3)):
         assert float((seen.measured[one][0] - seen.measured[other][0]).abs().max()) > 1e-3
 
 
@@ -593,23 +622,64 @@ def test_stretches_that_are_as_good_as_each_other_are_averaged(monkeypatch: pyte
     training = a_training(TINY.with_changes({"images_phase": 8 * 9, "candidates": 1}), knows=True)
     retrieved(monkeypatch, training)
     one = matching.IKL_SCATTER
-    seen = measuring(monkeypatch, training, [0.5, 2 * one, one, 0.0, 2 * one])
+    seen = measuring(monkeypatch, training, [0.9, 0.5, 2 * one, one, 0.0, 2 * one])
     pulled(training, training.first_round)
     kernels = [kernel for kernel, *_ in seen.measured]
-    expected = sum(math.exp(-number) * kernels[at] for at, number in ((1, 2), (2, 1), (3, 0), (4, 2)))
-    torch.testing.assert_close(one_kernel(training), expected / expected.sum(), rtol=0.0, atol=1e-5)
-    torch.testing.assert_close(training.model.log_gain.detach(), seen.measured[3][1])
+    mean = torch.stack([math.exp(-number) * kernels[at] for at, number in ((2, 2), (3, 1), (4, 0), (5, 2))]).sum(dim=0)
+    torch.testing.assert_close(one_kernel(training), without_haze(mean / mean.sum()), rtol=0.0, atol=1e-5)
+    torch.testing.assert_close(training.model.log_gain.detach(), seen.measured[4][1])
     for name, tensor in training.phase.tensors().items():
-        assert torch.equal(tensor, seen.measured[3][2][name]), name
+        assert torch.equal(tensor, seen.measured[4][2][name]), name
 
 
 @pytest.mark.usefixtures("short_rounds", "short_stretches")
 def test_a_stretch_that_was_not_measured_yet_counts_for_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     """However large the IKL of the only one that was."""
     training = a_training(TINY.with_changes({"images_phase": 8 * 9}))
+    training.own = training.mean = LOPSIDED
     seen = measuring(monkeypatch, training, [1e3])
-    pulled(training, 6)
-    torch.testing.assert_close(one_kernel(training), seen.measured[0][0], rtol=0.0, atol=1e-5)
+    pulled(training, 3)
+    torch.testing.assert_close(seen.measured[0][0], LOPSIDED, rtol=0.0, atol=1e-5)
+    torch.testing.assert_close(one_kernel(training), without_haze(LOPSIDED), rtol=0.0, atol=1e-5)
+
+
+def speck(size: int) -> Tensor:
+    """A compact kernel, lopsided, which reaches no further than 2 px."""
+    kernel = torch.zeros(size, size)
+    middle = size // 2
+    kernel[middle, middle : middle + 3] = torch.tensor([0.5, 0.2, 0.05])
+    kernel[middle - 1, middle - 1 : middle + 2] = torch.tensor([0.05, 0.15, 0.05])
+    return kernel
+
+
+@pytest.mark.parametrize("size", [13, 14, 33])
+@pytest.mark.parametrize("share", [0.0, 0.002, 0.004])
+def test_a_veil_over_a_compact_kernel_is_taken_off(size: int, share: float) -> None:
+    """Of `share` of its brightest pixel, uneven: most of it goes, and what is no veil stays."""
+    truth = speck(size)
+    uneven = torch.rand(size, size, generator=torch.Generator().manual_seed(0))
+    veiled = truth + share * truth.max() * (0.5 + uneven)
+    veiled = veiled / veiled.sum()
+    clear = without_haze(veiled)
+    assert float(clear.min()) >= 0.0
+    assert float(clear.sum()) == pytest.approx(1.0, abs=1e-5)
+    if share == 0.0:
+        torch.testing.assert_close(clear, truth)
+    torch.testing.assert_close(clear, truth, rtol=0.0, atol=3 * share * float(truth.max()))
+    assert float((clear - truth).abs().sum()) <= 0.25 * float((veiled - truth).abs().sum())
+
+
+@pytest.mark.parametrize("size", [3, 5, 13, 14])
+def test_a_kernel_that_fills_its_square_loses_a_hundredth_of_its_peak_at_most(size: int) -> None:
+    generator = torch.Generator().manual_seed(0)
+    for kernel in (torch.rand(size, size, generator=generator), torch.ones(size, size)):
+        full = kernel / kernel.sum()
+        clear = without_haze(full)
+        assert float(clear.min()) >= 0.0
+        assert float(clear.sum()) == pytest.approx(1.0, abs=1e-5)
+        veil = 0.01 * full.max()
+        torch.testing.assert_close(clear, (full - veil).clamp_min(0) / (full - veil).clamp_min(0).sum())
+        assert float((clear - full).abs().max()) < 0.02 * float(full.max())
 
 
 @pytest.mark.usefixtures("short_rounds", "short_stretches")
@@ -635,30 +705,56 @@ def test_a_measurement_is_that_of_the_kernel_alone() -> None:
 @pytest.mark.usefixtures("short_rounds", "short_stretches")
 def test_the_ikl_of_a_stretch_is_the_mean_over_the_last_updates_of_its_trial(monkeypatch: pytest.MonkeyPatch) -> None:
     training = a_training(TINY.with_changes({"images_phase": 8 * 9}))
-    numbers = iter([3.0, 5.0, 1.0, 2.0])
+    numbers = iter([3.0, 5.0, 1.0, 2.0, 0.5, 0.7])
     monkeypatch.setattr(matching, "excess_loss", lambda *_: torch.tensor(next(numbers)))
-    pulled(training, 12)
-    assert training.ikls.tolist() == pytest.approx([4.0, 1.5, matching.LARGEST_IKL])
+    pulled(training, 3 + 2 * 6)
+    assert training.ikls.tolist() == pytest.approx([4.0, 1.5, 0.6, matching.LARGEST_IKL])
 
 
+@pytest.mark.parametrize("last", [2, 8], ids=["own start", "first stretch"])
 @pytest.mark.usefixtures("short_rounds", "short_stretches")
-def test_an_ikl_that_is_not_finite_is_told_before_the_kernel_is_chosen_by_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_ikl_that_is_not_finite_is_told_before_the_kernel_is_chosen_by_it(
+    monkeypatch: pytest.MonkeyPatch, last: int
+) -> None:
+    """At the last update of the trial."""
     training = a_training(TINY.with_changes({"images_phase": 8 * 9}))
-    monkeypatch.setattr(matching, "excess_loss", lambda *_: torch.tensor(math.nan))
-    pulled(training, 5)
+    monkeypatch.setattr(matching, "excess_loss", lambda *_: torch.tensor(math.nan if training.update == last else 0.1))
+    pulled(training, last)
     before = one_kernel(training)
     with pytest.raises(UserError, match="not finite"):
         training.step()
     assert torch.equal(one_kernel(training), before)
 
 
-@pytest.mark.parametrize("channels", [1, 3])
+# What sets three colours apart, for `ColourMatch.apart`: shifts in px, and widths.
+DIFFERENCES = torch.tensor([[0.3, 0.1, 0.01, 0.0, 0.0], [0.0, 0.0, 0.0, 0.02, 0.0], [-0.3, -0.1, 0.0, 0.0, 0.01]])
+
+
+@pytest.mark.parametrize(("channels", "kernels"), [(1, 1), (3, 1), (3, 3)])
 @pytest.mark.usefixtures("short_rounds", "short_stretches")
-def test_while_phases_are_turned_all_colours_have_one_kernel(channels: int) -> None:
-    training = a_training(TINY.with_changes({"images_phase": 8 * 3, "candidates": 1}), channels)
+def test_while_phases_are_turned_the_kernels_of_the_colours_are_made_of_one(
+    monkeypatch: pytest.MonkeyPatch, channels: int, kernels: int
+) -> None:
+    """And those are what the power spectra are compared with."""
+    training = a_training(TINY.with_changes({"images_phase": 8 * 3, "candidates": 1}), channels, kernels)
+    monkeypatch.setattr(training.colour, "differences", lambda *_: DIFFERENCES)
+    move, turned = training.phase.move, []
+
+    def moved(kernel: Tensor, colours: Tensor, gradient: Tensor) -> tuple[Tensor, float]:
+        assert torch.equal(kernel, training.kernel)
+        torch.testing.assert_close(colours, training.model.with_gain())
+        turned.append(training.update)
+        return move(kernel, colours, gradient)
+
+    monkeypatch.setattr(training.phase, "move", moved)
     for _ in range(training.first_round):
         pulled(training, 1)
-        assert one_kernel(training).shape == (5, 5)
+        colours = training.model.kernels().detach()
+        assert colours.shape == (kernels, 5, 5)
+        expected = training.colour.apart(training.kernel, DIFFERENCES) if kernels > 1 else training.kernel[None]
+        torch.testing.assert_close(colours, expected, rtol=0.0, atol=1e-5)
+        assert kernels == 1 or float((colours[0] - colours[2]).abs().max()) > 0.01
+    assert len(turned) == 3 * 3
 
 
 def test_a_flat_kernel_contracts_to_the_right_size_before_its_phases_are_turned() -> None:
@@ -675,7 +771,15 @@ def test_a_flat_kernel_contracts_to_the_right_size_before_its_phases_are_turned(
     assert kernel_ncc(training.model.kernels().detach().numpy(), truth.numpy()) < 0.5
     training._contract()
     assert kernel_ncc(training.model.kernels().detach().numpy(), truth.numpy()) > 0.95
-    torch.testing.assert_close(training.own, one_kernel(training))  # with which the first stretch begins
+    for kernel in (training.own, training.mean, training.kernel):  # what is measured, and the first stretch begins with
+        torch.testing.assert_close(kernel, one_kernel(training))
+
+
+def test_a_flat_kernel_whose_phases_are_not_turned_is_left_to_the_rounds() -> None:
+    training = a_training(TINY.with_changes({"images_phase": 0, "start": "flat"}))
+    before = one_kernel(training)
+    training._contract()
+    assert torch.equal(one_kernel(training), before)
 
 
 # Rounds
@@ -809,16 +913,20 @@ def test_the_ikl_that_is_reported_is_a_running_mean() -> None:
 @pytest.mark.parametrize(("channels", "kernels"), [(1, 1), (3, 1), (3, 3)])
 @pytest.mark.parametrize("start", ["spectral", "flat"])
 @pytest.mark.usefixtures("short_rounds", "short_stretches")
-def test_step_2_stays_finite_and_its_state_comes_back_at_any_update(start: str, channels: int, kernels: int) -> None:
+def test_step_2_stays_finite_and_its_state_comes_back_at_any_update(
+    monkeypatch: pytest.MonkeyPatch, start: str, channels: int, kernels: int
+) -> None:
     """Wherever it is stopped, the update after is the same: hence all that follow are.
 
-    Five stretches, the second and third from a candidate, and nearly three rounds.
+    The own start, five stretches, the second and third from a candidate, and nearly three rounds.
     """
+    monkeypatch.setattr(ColourMatch, "differences", lambda *_: DIFFERENCES)
     changes = {"images_phase": 8 * 9, "candidates": 1, "images_kernel": 8 * 12, "start": start}
     settings = TINY.with_changes(changes)
     training = a_training(settings, channels, kernels, knows=True)
-    assert (training.first_round, training.updates) == (5 * 6, 5 * 6 + 12)
-    for _ in range(training.updates - 1):  # the last one is inside a round, so that all of the state is there
+    assert (training.first_round, training.updates) == (3 + 5 * 6, 3 + 5 * 6 + 12)
+    filled: set[str] = set()  # what was not zero at some update
+    for _ in range(training.updates - 1):
         tensors = {name: tensor.detach().clone() for name, tensor in training.tensors().items()}
         assert all(tensor.isfinite().all() for tensor in tensors.values())
         copy = a_training(settings, channels, kernels, knows=True)
@@ -832,6 +940,7 @@ def test_step_2_stays_finite_and_its_state_comes_back_at_any_update(start: str, 
         for name, tensor in first.items():
             assert torch.equal(second[name], tensor), f"{name} after update {training.update}"
         assert copy.numbers() == training.numbers()
+        filled |= {name for name, tensor in first.items() if bool(tensor.any())}
     for part in (
         "kernels.logits",
         "auxiliary.bias",
@@ -846,23 +955,27 @@ def test_step_2_stays_finite_and_its_state_comes_back_at_any_update(start: str, 
         "found",
         "mean",
         "own",
+        "kernel",
+        *(("differences",) if kernels > 1 else ()),
         "best.kernel",
         "best.variance",
         "phase.noise",
         "phase.updates",
     ):
-        assert first[part].abs().sum() > 0, part
+        assert part in filled, part
     assert float(first["ikls"].max()) < matching.LARGEST_IKL
 
 
 @pytest.mark.usefixtures("short_rounds", "short_stretches")
 def test_a_stretch_or_round_in_the_middle_of_which_it_is_stopped_is_gone_on_with() -> None:
-    """To the end, from a stop while a candidate's phases turn, one in its trial and one in a round."""
+    """To the end, from a stop while the own start is measured, one while a candidate's phases turn, one in the trial of
+    itself turned about and one in a round.
+    """
     settings = TINY.with_changes({"images_phase": 8 * 6, "candidates": 1, "images_kernel": 8 * 12})
     straight = a_training(settings, knows=True)
     pulled(straight, straight.updates)
     stopped = a_training(settings, knows=True)
-    for stop in (8, 17, 26, straight.updates):
+    for stop in (2, 11, 20, 29, straight.updates):
         pulled(stopped, stop - stopped.update)
         again = a_training(settings, knows=True)
         again.load({name: tensor.clone() for name, tensor in stopped.tensors().items()}, stopped.numbers())
@@ -888,28 +1001,35 @@ def test_one_kernel_for_all_colours_is_moved_by_the_networks_alone(monkeypatch: 
 
 @pytest.mark.parametrize("images_phase", [0, 8 * 3])
 @pytest.mark.usefixtures("short_rounds", "short_stretches")
-def test_the_colours_are_set_apart_once_before_the_first_round(
+def test_the_colours_are_set_apart_before_the_phases_are_turned_and_after(
     monkeypatch: pytest.MonkeyPatch, images_phase: int
 ) -> None:
-    """Around the kernel that the phases led to."""
+    """Around the own start, and around the kernel that the phases led to; not after rounds. Once, without stretches."""
     training = a_training(TINY.with_changes({"images_phase": images_phase, "images_kernel": 8 * 12}), channels=3)
-    apart = torch.stack([LOPSIDED, LOPSIDED.T, LOPSIDED.flip(1)])
     given: list[tuple[int, Tensor]] = []
 
-    def separated(kernel: Tensor, gains: Tensor, sigma: Tensor) -> Tensor:
+    def differences(kernel: Tensor, gains: Tensor, sigma: Tensor) -> Tensor:
         given.append((training.update, kernel))
         torch.testing.assert_close(gains, training.model.log_gain.detach().exp())
         assert float(sigma) == pytest.approx(training.noise_sigma())
-        return apart
+        return DIFFERENCES / len(given)
 
-    monkeypatch.setattr(training.colour, "separated", separated)
-    pulled(training, training.first_round)
-    before = training.model.kernels().detach().mean(dim=0)
+    def assert_apart() -> None:
+        expected = training.colour.apart(training.kernel, DIFFERENCES / len(given))
+        torch.testing.assert_close(training.model.kernels().detach(), expected, rtol=0.0, atol=1e-5)
+
+    monkeypatch.setattr(training.colour, "differences", differences)
+    own = training.kernel
     pulled(training, 1)
-    torch.testing.assert_close(training.model.kernels().detach(), apart, rtol=0.0, atol=1e-4)
+    assert_apart()
+    pulled(training, max(training.first_round - 1, 0))
+    before = training.kernel
+    pulled(training, training.first_round + 1 - training.update)
+    assert_apart()
     pulled(training, 11)
-    assert [update for update, _ in given] == [training.first_round]
-    torch.testing.assert_close(given[0][1], before)
+    assert [update for update, _ in given] == sorted({0, training.first_round})
+    torch.testing.assert_close(given[0][1], own)
+    torch.testing.assert_close(given[-1][1], before)
 
 
 @pytest.mark.parametrize("start", ["spectral", "flat", "random"])

@@ -150,7 +150,7 @@ def test_kernels_stay_kernels_in_their_place() -> None:
     kernel = torch.from_numpy(gaussian(KERNEL, 1.4, 0.9, 0.3))
     descent = a_descent(kernel)
     for seed in range(20):
-        kernel, _ = descent.move(kernel, torch.ones(1), odd(KERNEL, seed))
+        kernel, _ = descent.move(kernel, kernel[None], odd(KERNEL, seed))
         assert kernel.shape == (KERNEL, KERNEL)
         assert float(kernel.sum()) == pytest.approx(1.0, abs=1e-5)
         assert float(kernel.min()) >= 0.0
@@ -159,18 +159,33 @@ def test_kernels_stay_kernels_in_their_place() -> None:
     assert abs(float((kernel.sum(dim=0) * axis).sum())) < 0.1
 
 
+def test_the_magnitudes_follow_what_the_colours_lack() -> None:
+    """Colours that are too wide sharpen the common kernel, though it is the right one; too faint ones ask for gain."""
+    kernel = torch.from_numpy(gaussian(KERNEL, 1.4))
+    descent = a_descent(kernel)
+    wide = torch.from_numpy(gaussian(KERNEL, 1.7))[None].repeat(3, 1, 1)
+    still = torch.zeros(KERNEL, KERNEL)
+    same, none = descent.move(kernel, kernel[None].repeat(3, 1, 1), still)
+    torch.testing.assert_close(same, kernel, rtol=0.0, atol=2e-3)
+    assert none == pytest.approx(0.0, abs=0.05)
+    sharper, _ = descent.move(kernel, wide, still)
+    assert float(sharper.max()) > 1.02 * float(same.max())
+    _, gain = descent.move(kernel, 0.5 * kernel[None].repeat(3, 1, 1), still)
+    assert gain > none + 0.05
+
+
 def test_the_steps_become_smaller_as_more_is_known() -> None:
     kernel = torch.from_numpy(gaussian(KERNEL, 1.4))
     descent = a_descent(kernel)
     distances = []
     for seed in range(60):
-        after, _ = descent.move(kernel, torch.ones(1), 0.02 * odd(KERNEL, seed))
+        after, _ = descent.move(kernel, kernel[None], 0.02 * odd(KERNEL, seed))
         distances.append(float((after - kernel).norm()))
     assert sum(distances[-10:]) < 0.4 * sum(distances[:10])
     again = a_descent(kernel)
     again.load(descent.tensors())
-    expected, _ = descent.move(kernel, torch.ones(1), odd(KERNEL, 99))
-    moved, _ = again.move(kernel, torch.ones(1), odd(KERNEL, 99))
+    expected, _ = descent.move(kernel, kernel[None], odd(KERNEL, 99))
+    moved, _ = again.move(kernel, kernel[None], odd(KERNEL, 99))
     assert torch.equal(moved, expected)
 
 
@@ -180,7 +195,7 @@ def test_what_is_roughly_known_moves_less_from_the_beginning() -> None:
     distances = []
     for unknown in (UNKNOWN, 0.3, 0.1):
         descent.load(descent.beginning(unknown))
-        after, _ = descent.move(kernel, torch.ones(1), 0.02 * odd(KERNEL, 0))
+        after, _ = descent.move(kernel, kernel[None], 0.02 * odd(KERNEL, 0))
         distances.append(float((after - kernel).norm()))
     assert distances[0] > 1.5 * distances[1] > 3 * distances[2]
     assert distances[2] > 0.0
