@@ -65,7 +65,7 @@ IKL_SCATTER = 6e-5  # of such a measurement, nats per value
 ROUGHLY_KNOWN = 0.4  # rad: how far the phases of a candidate may be from the truth
 LARGEST_RETRIEVED = 40  # px: of a larger kernel the spectra's window of 64 px says too little
 DRAW_TRIAL, DRAW_RETRIEVAL = 4, 5  # which random stream
-SHORT_PASS = 0.1  # s: a longer pass of the network is not timed with more patches
+SHORT_PASS = 0.4  # s: a longer pass of the network is not timed with more patches
 # The settings on which `seconds_per_update` depends.
 TIMED = (
     "patch_size",
@@ -522,16 +522,16 @@ def seconds_per_update(settings: Settings, device: torch.device) -> tuple[float,
         count = min(2 * len(patches), settings.batch_size)
         patches, t = patches[:1].repeat(count, 1, 1, 1), t[:1].repeat(count)
     batch = settings.batch_size / len(patches)
-    forward_seconds, training_seconds = batch * _median_seconds(forward), batch * _median_seconds(both_ways)
+    forward_seconds, training_seconds = batch * _least_seconds(forward), batch * _least_seconds(both_ways)
     looks = 1.0 if settings.procedure == "alternating" else 2 * LISTENING / ROUND
     # Beside the network: drawing, whitening and the optimiser, and in step 2 blurring.
     return 1.3 * training_seconds * settings.accumulate, 1.5 * training_seconds + looks * forward_seconds
 
 
-def _median_seconds(action: Callable[[], float]) -> float:
-    """Median of three calls after one that is not counted."""
+def _least_seconds(action: Callable[[], float]) -> float:
+    """Least of three calls after one that is not counted: other work on the machine only makes a call longer."""
     action()
-    return sorted(_seconds(action) for _ in range(3))[1]
+    return min(_seconds(action) for _ in range(3))
 
 
 def _seconds(action: Callable[[], float]) -> float:
