@@ -566,7 +566,7 @@ PRESETS: dict[str, dict[str, Any]] = {
     # The whole way in three minutes on two CPU cores, for a first look, and for the demo.
     "glance": {"images_flow": 32_000, "candidates": 0, "images_phase": 9_600, "images_kernel": 6_400},
     # Meant for at most twenty minutes on two CPU cores.
-    "thorough": {"images_flow": 300_000, "candidates": 4, "images_phase": 28_800, "images_kernel": 12_800},
+    "thorough": {"images_flow": 250_000, "candidates": 4, "images_phase": 28_800, "images_kernel": 12_800},
     "paper-ffhq-motion": _PAPER_FFHQ,
     "paper-ffhq-gaussian": _PAPER_FFHQ,
 }

@@ -28,6 +28,7 @@ class Estimates(QObject):
         self._paces: Paces = {}
         self._sparing = True
         self._timing: _Timing | None = None
+        self._disturbed = False
 
     def wish(self, choices: Sequence[Settings]) -> None:
         """Asks for the times of runs with each of these settings, in this order."""
@@ -35,8 +36,12 @@ class Estimates(QObject):
         self._go_on()
 
     def spare(self, sparing: bool) -> None:
-        """Before torch is loaded, and while a run computes, nothing is timed: it would be slow, and slow the run."""
+        """Before torch is loaded, and while a run computes, nothing is timed: it would be slow, and slow the run.
+
+        What is being timed when a run begins is timed again after it.
+        """
         self._sparing = sparing
+        self._disturbed = self._disturbed or (sparing and self._timing is not None)
         self._go_on()
 
     def close(self) -> None:
@@ -61,7 +66,12 @@ class Estimates(QObject):
         assert timing is not None
         timing.wait()
         timing.deleteLater()
-        if timing.seconds is not None:
+        if self._disturbed:
+            self._disturbed = False
+            self._paces.clear()
+            self._asked.discard(timing.settings)
+            self._wished.insert(0, timing.settings)
+        elif timing.seconds is not None:
             self.estimated.emit(timing.settings, timing.seconds)
         self._go_on()
 

@@ -1074,7 +1074,7 @@ def test_the_settings_that_decide_an_updates_time_are_named() -> None:
 
 
 def test_a_batch_that_is_slow_here_is_timed_in_part(monkeypatch: pytest.MonkeyPatch) -> None:
-    """With a pass of 0.03 s per patch, of which four are enough to be slow."""
+    """With a pass of 0.03 s per patch, of which four are enough to be slow where a tenth of a second is."""
     batches: list[int] = []
 
     class Slow(torch.nn.Module):
@@ -1089,6 +1089,7 @@ def test_a_batch_that_is_slow_here_is_timed_in_part(monkeypatch: pytest.MonkeyPa
             return y_t * self.gain
 
     monkeypatch.setattr(matching, "build_velocity", lambda *_: Slow())
+    monkeypatch.setattr(matching, "SHORT_PASS", 0.1)
     settings = TINY.with_changes({"batch_size": 1024})
     flow_seconds, kernel_seconds = seconds_per_update(settings, torch.device("cpu"))
     assert max(batches) == 4

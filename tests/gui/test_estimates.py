@@ -63,6 +63,29 @@ def test_nothing_is_timed_while_it_spares(estimates: Estimates, qtbot: QtBot, mo
     qtbot.waitUntil(lambda: ONE in found, timeout=20_000)
 
 
+def test_what_a_run_disturbed_is_timed_again_after_it(
+    estimates: Estimates, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    go_on, asked = Flag(), []
+
+    def seconds(settings: Settings) -> float:
+        asked.append(settings)
+        go_on.wait(20)
+        return float(len(asked))
+
+    timed_by(monkeypatch, seconds)
+    found = told(estimates)
+    estimates.spare(False)
+    estimates.wish([ONE])
+    qtbot.waitUntil(lambda: asked == [ONE], timeout=20_000)
+    estimates.spare(True)
+    go_on.set()
+    qtbot.waitUntil(lambda: estimates._timing is None, timeout=20_000)
+    assert found == {}
+    estimates.spare(False)
+    qtbot.waitUntil(lambda: found == {ONE: 2.0}, timeout=20_000)
+
+
 def test_only_the_newest_wish_counts(estimates: Estimates, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch) -> None:
     go_on, asked = Flag(), []
 
