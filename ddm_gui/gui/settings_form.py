@@ -89,6 +89,7 @@ class SettingsForm(QWidget):
                 continue
             row = _row(item)
             words = label(meta["label"])
+            words.setWordWrap(True)  # else the longest one makes the form wider than its column
             words.setToolTip(meta["help"])
             words.setBuddy(row.main)
             _add_row(forms[meta["advanced"]], words, row)

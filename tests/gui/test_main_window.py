@@ -470,3 +470,9 @@ def test_the_demo_shows_the_truth_once_it_has_made_its_photos(
         window.welcome.demo_button.click()
     qtbot.waitUntil(lambda: window.controller.situation.degraded == 2, timeout=10_000)
     assert " · NCC 1.000" in texts(window.kernel_view)
+
+
+def test_all_settings_fit_the_left_column(window: MainWindow) -> None:
+    """Its scroll area does not scroll sideways: what is wider would be cut off."""
+    window.settings_form.more_button.click()
+    assert window.settings_form.minimumSizeHint().width() <= 300
