@@ -86,7 +86,14 @@ class PatchPool:
 
     @classmethod
     def load(
-        cls, paths: Sequence[Path], *, patch_size: int, channels: int | None, memory_budget_gb: float, seed: int
+        cls,
+        paths: Sequence[Path],
+        *,
+        patch_size: int,
+        channels: int | None,
+        memory_budget_gb: float,
+        seed: int,
+        mirrored: int = 0,
     ) -> Generator[Event, None, PatchPool]:
         """Reads photos into a pool, yielding a PhotoSkipped for each that is left out.
 
@@ -94,7 +101,8 @@ class PatchPool:
         others. A photo beyond its share is represented by one random crop, chosen by `seed` and its place in `paths`.
 
         Args:
-            patch_size: the largest patch that will be drawn; smaller photos are left out.
+            patch_size: the largest patch that will be drawn; smaller photos are left out,
+            mirrored: but for those that `mirrored` more pixels at their edges would make large enough.
             channels: None as the photos are; 1 makes luma of colour photos; 3 asks for colour photos.
 
         Raises:
@@ -105,7 +113,7 @@ class PatchPool:
         skipped: list[PhotoSkipped] = []
         for path in paths:
             try:
-                headers[path] = _usable_header(path, patch_size)
+                headers[path] = _usable_header(path, patch_size - mirrored)
             except UserError as error:
                 skipped.append(PhotoSkipped(str(path), error.why or str(error)))
                 yield skipped[-1]
@@ -120,7 +128,7 @@ class PatchPool:
         # 8-bit values are held as bytes: exact, and a quarter of the memory. Luma is no whole number of them.
         exact = kept == photo_channels and all(header.depth == 8 for header in headers.values())
         budget = int(memory_budget_gb * 1e9) // ((1 if exact else 4) * kept)
-        wanted = [header.height * header.width for header in headers.values()]
+        wanted = [max(header.height, patch_size) * max(header.width, patch_size) for header in headers.values()]
         shares = _shares(wanted, budget)
         if min(shares) < patch_size**2:
             raise UserError(
@@ -141,10 +149,12 @@ class PatchPool:
                 yield skipped[-1]
                 continue
             size = photo.pixels.shape[:2]
-            row, col, height, width = _crop(size, share, patch_size, np.random.default_rng([seed, order[path]]))
-            planes = _planes(photo.pixels[row : row + height, col : col + width], kept, exact)
+            pixels, above, left = _at_least(photo.pixels, patch_size)
+            random = np.random.default_rng([seed, order[path]])
+            row, col, height, width = _crop(pixels.shape[:2], share, patch_size, random)
+            planes = _planes(pixels[row : row + height, col : col + width], kept, exact)
             flat[filled : filled + planes.size] = planes.reshape(-1)
-            areas.append(_Area(filled, height * width, width, height, width, row, col, *size))
+            areas.append(_Area(filled, height * width, width, height, width, row - above, col - left, *size))
             filled += planes.size
             depth = max(depth, photo.depth)
         if not areas:
@@ -221,12 +231,10 @@ class PatchPool:
         return rows.index_select(0, starts.reshape(-1)).view(*starts.shape, size)
 
 
-def check_sources(
-    clean: Sequence[Path], degraded: Sequence[Path], *, smallest_clean: int, smallest_degraded: int
-) -> None:
+def check_sources(clean: Sequence[Path], degraded: Sequence[Path], patch_size: int) -> None:
     """Looks at the headers of both sides before anything starts; single bad files are no error here.
 
-    `smallest_clean` and `smallest_degraded` are the sizes of a patch of each, in pixels.
+    `patch_size` is the size of a patch in pixels, without what a blur needs around it.
 
     Raises:
         UserError: a folder is missing or empty, both sides are the same photos, no file of a side can be read, grey
@@ -240,9 +248,7 @@ def check_sources(
             "What the lens does is learned from how the two differ.",
             "Choose sharp photos for one and blurred ones for the other.",
         )
-    channels: dict[str, int] = {}
-    for name, smallest in (("clean", smallest_clean), ("degraded", smallest_degraded)):
-        channels[name] = _check_side(name, files[name], smallest)
+    channels = {name: _check_side(name, files[name], patch_size) for name in ("clean", "degraded")}
     if channels["clean"] != channels["degraded"]:
         words = {1: "grey", 3: "in colour"}
         raise UserError(
@@ -327,6 +333,16 @@ def _crop(size: tuple[int, ...], share: int, patch_size: int, random: np.random.
     row = int(random.integers(full_height - height + 1))
     col = int(random.integers(full_width - width + 1))
     return row, col, height, width
+
+
+def _at_least(pixels: NDArray[np.float32], size: int) -> tuple[NDArray[np.float32], int, int]:
+    """A photo H x W x C as it is where it is `size` high and wide, else with mirrored edges; rows above, columns left
+    that were added."""
+    down, right = (max(size - length, 0) for length in pixels.shape[:2])
+    if down == right == 0:
+        return pixels, 0, 0
+    above, left = down // 2, right // 2
+    return np.pad(pixels, ((above, down - above), (left, right - left), (0, 0)), mode="reflect"), above, left
 
 
 def _planes(pixels: NDArray[np.float32], channels: int, exact: bool) -> NDArray[Any]:

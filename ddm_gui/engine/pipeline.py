@@ -116,30 +116,30 @@ def _learn(
         )
     seen = settings.patch_size + (Whitening.margin if settings.whiten else PlainPixels.margin)
     turned = taps_width(settings.kernel_size) - 1 if settings.procedure == "rounds" else 0
-    smallest_degraded = max(WINDOW, seen + turned)
-    smallest_clean = smallest_degraded + settings.kernel_size - 1
-    check_sources(project.clean, project.degraded, smallest_clean=smallest_clean, smallest_degraded=smallest_degraded)
+    patch = max(WINDOW, seen + turned)
+    check_sources(project.clean, project.degraded, patch)
     device = choose_device(settings.device)
     with locked(project.root):
         if told is not None:
             yield told
-        return (yield from _steps(project, only, again, device, smallest_clean, smallest_degraded))
+        return (yield from _steps(project, only, again, device, patch))
 
 
 def _steps(
-    project: Project, only: Stage | None, again: bool, device: torch.device, smallest_clean: int, smallest_degraded: int
+    project: Project, only: Stage | None, again: bool, device: torch.device, patch: int
 ) -> Generator[Event, None, Learned | None]:
-    """The two steps of a project that is locked and whose sources are there."""
+    """The two steps of a project that is locked and whose sources are there; `patch` px is what is drawn of a degraded
+    photo. A clean photo, of which the blur takes more, may be no larger: its edges are mirrored."""
     settings = project.settings
     project.save()
     yield from _discard_stale(project, only)
     if again:
         _discard(project.kernels_checkpoint)
 
-    degraded = yield from _load(project.degraded, smallest_degraded, settings)
+    degraded = yield from _load(project.degraded, patch, settings)
     clean = None
     if only is not Stage.FLOW or settings.images_pretrain > 0:
-        clean = yield from _load(project.clean, smallest_clean, settings)
+        clean = yield from _load(project.clean, patch, settings, blurred=settings.kernel_size - 1)
         if clean.channels != degraded.channels:
             raise UserError("One folder is in colour and the other is grey.", "", "Choose folders of the same kind.")
     yield Estimate(_seconds_needed(project, device, only))
@@ -203,15 +203,18 @@ def _match(
         raise
 
 
-def _load(sources: tuple[Path, ...], smallest: int, settings: Settings) -> Generator[Event, None, PatchPool]:
-    """A folder as a pool of patches."""
+def _load(
+    sources: tuple[Path, ...], patch: int, settings: Settings, blurred: int = 0
+) -> Generator[Event, None, PatchPool]:
+    """A folder as a pool of patches of `patch` px and as many more as will be `blurred` away."""
     return (
         yield from PatchPool.load(
             find_photos(sources),
-            patch_size=smallest,
+            patch_size=patch + blurred,
             channels=3 if settings.channels == 3 else None,
             memory_budget_gb=settings.memory_budget,
             seed=settings.seed,
+            mirrored=blurred,
         )
     )
 

@@ -116,6 +116,19 @@ def test_bad_and_small_photos_are_left_out_with_their_reason(tmp_path: Path) -> 
     assert pool.draw(4, 16, generator()).pixels.shape == (4, 3, 16, 16)
 
 
+def test_edges_are_mirrored_where_only_those_are_missing(tmp_path: Path) -> None:
+    save(tmp_path / "a.tif", slopes(13, 40), 16)
+    save(tmp_path / "b.tif", slopes(12, 40), 16)
+    options = {"patch_size": 16, "channels": None, "memory_budget_gb": 1.0, "seed": 0}
+    pool, events = finish(PatchPool.load(find_photos([tmp_path]), **options, mirrored=3))
+    assert [Path(event.path).name for event in events if isinstance(event, PhotoSkipped)] == ["b.tif"]
+    assert pool.sizes == ((13, 40),)
+    batch = pool.draw(50, 16, generator())
+    rows = torch.tensor([1, *range(13), 11, 10]) / 1000
+    assert torch.allclose(batch.pixels[:, 0], rows[:, None].expand(50, 16, 16), atol=1e-4)
+    assert torch.allclose(batch.positions[:, 0], torch.full((50,), (7.5 - 1) / 12))  # in the photo as it is
+
+
 def test_nothing_usable_is_an_error_with_the_first_reasons(tmp_path: Path) -> None:
     for index in range(5):
         (tmp_path / f"{index}.png").write_bytes(b"")
@@ -314,7 +327,7 @@ def test_a_single_photo_too_small_for_two_bands(tmp_path: Path) -> None:
 
 
 def check(clean: list[Path], degraded: list[Path], patch: int = 16) -> None:
-    check_sources(clean, degraded, smallest_clean=patch + 8, smallest_degraded=patch)
+    check_sources(clean, degraded, patch)
 
 
 def test_good_sources_pass_bad_files_among_them(tmp_path: Path) -> None:
@@ -359,14 +372,14 @@ def test_grey_against_colour(tmp_path: Path) -> None:
 
 
 def test_all_smaller_than_a_patch(tmp_path: Path) -> None:
-    save(tmp_path / "a" / "1.png", noise(23, 90))
+    save(tmp_path / "a" / "1.png", noise(15, 90))
     save(tmp_path / "b" / "1.png", noise(40, 40))
     with pytest.raises(UserError, match="All clean photos are smaller") as caught:
         check([tmp_path / "a"], [tmp_path / "b"])
-    assert "24 x 24" in caught.value.why
-    assert "90 x 23" in caught.value.why
+    assert "16 x 16" in caught.value.why
+    assert "90 x 15" in caught.value.why
     with pytest.raises(UserError, match="All degraded photos are smaller"):
-        check([tmp_path / "b"], [tmp_path / "a"], patch=24)
+        check([tmp_path / "b"], [tmp_path / "a"])
 
 
 def test_real_photos_are_loaded(shared_data: Path) -> None:
