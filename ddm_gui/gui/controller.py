@@ -487,7 +487,7 @@ class Controller(QObject):
             self._psf = outcome.result
         self._set(phase=Phase.IDLE, active=None, task=None, has_kernel=self._psf is not None)
         if task is not Task.EXPORT:
-            self._settle(outcome, failed)
+            self._settle(failed)
         report = Report(task, outcome, tuple(self._skipped), self._written, self._result, self._output)
         self._take_up()
         self.previews.spare(False)
@@ -503,12 +503,12 @@ class Controller(QObject):
         elif self._situation.closing:
             self.ready_to_close.emit()
 
-    def _settle(self, outcome: Outcome, failed: Stage | None) -> None:
-        """After learning: what the disk keeps now."""
+    def _settle(self, failed: Stage | None) -> None:
+        """After learning, however it ended: what the disk keeps now."""
         self._look_at_stages()
         self._set(failed=failed)
         project = self._project()
-        if project is None or isinstance(outcome, Failed):
+        if project is None:
             return
         try:
             self._tell_history(read_history(project.history))

@@ -141,9 +141,12 @@ def kernel_is_finished(now: Situation) -> bool:
 
 
 def failed_stage(now: Situation) -> Stage | None:
-    """Which stage a run that fails in this situation has not done; None where it failed after both."""
+    """Which stage a run that fails in this situation has not done; None where it failed after both, or was refused
+    although there is a step 1."""
     if now.active is not None:
         return now.active
+    if now.flow is StageState.STALE:
+        return None
     if now.flow is not StageState.DONE:
         return Stage.FLOW
     return Stage.KERNELS if now.kernels is not StageState.DONE else None

@@ -465,6 +465,20 @@ def test_a_result_is_shown_though_its_history_is_lost(
     assert found == [(0, 5)]
 
 
+def test_a_refused_run_leaves_what_was_learned_in_view(
+    controller: Controller, qtbot: QtBot, clean_folder: Path, degraded_folder: Path, tmp_path: Path
+) -> None:
+    project = saved_project(clean_folder, degraded_folder, tmp_path / "project", update=10)
+    controller.open_project(project.root)
+    clean_folder.rename(tmp_path / "elsewhere")
+    found, witness = histories(controller), Witness(controller)
+    controller.learn_again()
+    assert isinstance(ended(qtbot, witness).outcome, Failed)
+    assert found == [(1, 5)]
+    assert controller.situation.failed is None
+    assert project.kernels_checkpoint.is_file()
+
+
 @pytest.mark.parametrize("stopped", [True, False])
 def test_after_a_run_its_history_is_shown_and_behind_it_its_result(
     ready: Controller, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch, stopped: bool

@@ -129,6 +129,7 @@ def test_after_step_two_a_demo_that_restores_photos_shows_both_steps_done() -> N
         ({}, Stage.FLOW),
         ({"flow": StageState.DONE}, Stage.KERNELS),
         ({"flow": StageState.DONE, "kernels": StageState.DONE}, None),
+        ({"flow": StageState.STALE, "kernels": StageState.STALE}, None),
     ],
 )
 def test_a_failure_is_that_of_the_stage_that_is_not_done(changes: dict[str, Any], stage: Stage | None) -> None:
