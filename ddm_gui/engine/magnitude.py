@@ -13,15 +13,17 @@ from ddm_gui.engine.spectrum import CAUTION, WINDOW
 
 VISIBLE = 0.1  # share of signal in a degraded photo's power below which a frequency is not looked at
 LOWEST = 1.5 / WINDOW  # cycles per pixel: below, the periodogram's window leaks
-GRAIN_STIFFNESS = 20.0  # of the prior that the photos have as many upright structures as each other
+STIFFNESS = 20.0  # of the prior that the photos have as many upright and level structures as each other
+RIDGE = 7.0  # degrees: how far from the upright and the level what people build is found, standard deviation
 LARGEST = 1.0  # nats by which one frequency's power may be corrected at once
 
 
 class MagnitudeMatch:
     """Compares the power spectra of simulated and degraded luminance.
 
-    Two sets of photos differ in contrast, and in how much of them is upright or level (houses more than trees). Both
-    are fitted, as a + b cos 4u with u the angle of the frequency, and only the rest is the kernel's to explain.
+    Two sets of photos differ in contrast, and in how much of them is upright or level (houses more than trees). These
+    are fitted, as a + b cos 4u + c r(u) + d r(u + 90 degrees), u the angle of the frequency and r a narrow ridge, and
+    only the rest is the kernel's to explain.
     """
 
     def __init__(self, degraded: Tensor, clean: Tensor, noise_sigma: float) -> None:
@@ -35,8 +37,9 @@ class MagnitudeMatch:
         angle = torch.atan2(frequency[:, None].expand_as(self.visible), frequency.expand_as(self.visible))
         radius = torch.hypot(frequency[:, None], frequency)
         self.weight = self.visible.square() * ((self.visible > VISIBLE) & (radius > LOWEST))
-        self.basis = torch.stack([torch.ones_like(angle), torch.cos(4 * angle)], dim=-1)
-        prior = torch.diag(torch.tensor([1e-4, GRAIN_STIFFNESS], device=degraded.device))
+        parts = [torch.ones_like(angle), torch.cos(4 * angle), _ridge(angle.sin()), _ridge(angle.cos())]
+        self.basis = torch.stack(parts, dim=-1)
+        prior = torch.diag(torch.tensor([1e-4, STIFFNESS, STIFFNESS, STIFFNESS], device=degraded.device))
         weighted = self.basis * self.weight[..., None]
         self.normal = torch.einsum("hwi,hwj->ij", weighted, self.basis) + prior
 
@@ -50,6 +53,11 @@ class MagnitudeMatch:
         fitted = torch.linalg.solve(self.normal, torch.einsum("hwi,hw->i", self.basis, self.weight * ratio))
         rest = ((ratio - self.basis @ fitted) * self.weight).clamp(-LARGEST, LARGEST)
         return rest, 0.5 * float(fitted[0])
+
+
+def _ridge(sine: Tensor) -> Tensor:
+    """1 where the sine of the angle to an axis is 0, falling within RIDGE degrees."""
+    return torch.exp(-0.5 * (sine.asin().rad2deg() / RIDGE).square())
 
 
 def _windowed(power: Tensor) -> Tensor:

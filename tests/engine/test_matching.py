@@ -321,13 +321,15 @@ def a_training(
     whitening = identity_whitening(channels)
     shelf: PatchPool = Shelf(channels)  # type: ignore[assignment]
     model = a_model(channels, kernels or channels)
+    transfer = torch.fft.fft2(model.kernels().detach().mean(dim=0), s=(WINDOW, WINDOW))
+    blurred = power * (transfer.abs().square()[..., None, None] + 0.05)
     return KernelTraining(
         FlowModel(velocity, whitening, power, 0.002),
         shelf,
         Simulation(whitening, 8, settings),
         model,
         ColourMatch(power, power),
-        PhaseDescent(MagnitudeMatch(power, power, 0.02)),
+        PhaseDescent(MagnitudeMatch(blurred, power, 0.02)),
         model.kernels().detach(),
         settings,
     )
