@@ -58,6 +58,20 @@ class PsfGrid:
         """1 (one blur for all colours) or 3 (R, G, B)."""
         return int(self.kernels.shape[2])
 
+    @property
+    def nodes(self) -> tuple[int, int]:
+        """(rows, cols) of the grid; (1, 1) where one kernel serves the whole photo."""
+        rows, cols = self.kernels.shape[:2]
+        return int(rows), int(cols)
+
+    def at(self, row: float, col: float) -> NDArray[np.float32]:
+        """The kernels C' x k x k at a field position in [0, 1], bilinear between the nodes around it."""
+        rows, cols = self.nodes
+        down, across = node_weights(rows, np.array([row])), node_weights(cols, np.array([col]))
+        weights = np.outer(down[:, 0], across[:, 0]).astype(np.float32)
+        mixed: NDArray[np.float32] = np.tensordot(weights, self.kernels, axes=2)
+        return mixed
+
     def save(self, path: Path) -> None:
         """Writes `psf.safetensors`: the tensor `kernels`, and one JSON string of metadata under the key `ddm`."""
         rows, cols = self.kernels.shape[:2]
@@ -105,6 +119,22 @@ class PsfGrid:
 def field_positions(count: int) -> list[float]:
     """Where the nodes along one axis of the grid lie in the field, in [0, 1]."""
     return [0.5] if count == 1 else [index / (count - 1) for index in range(count)]
+
+
+def node_weights(count: int, positions: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
+    """count x n: how much each of the nodes along an axis counts at n positions; over the nodes it sums to one.
+
+    Bilinear interpolation, one axis of it. Positions beyond [0, 1] are those of the edge.
+    """
+    if count == 1:
+        return np.ones((1, len(positions)))
+    places = np.clip(positions.astype(np.float64), 0.0, 1.0) * (count - 1)
+    return np.maximum(0.0, 1.0 - np.abs(places - np.arange(count)[:, None]))
+
+
+def pixel_positions(length: int) -> NDArray[np.float64]:
+    """The field positions of `length` pixels in a line: the first at 0, the last at 1."""
+    return np.arange(length) / max(length - 1, 1)
 
 
 def centroid(kernels: NDArray[np.floating[Any]]) -> tuple[float, float]:

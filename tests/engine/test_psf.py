@@ -11,7 +11,17 @@ from safetensors import safe_open
 from safetensors.numpy import save_file
 
 from ddm_gui.engine.errors import UserError
-from ddm_gui.engine.psf import FORMAT_VERSION, PsfGrid, centred, centroid, field_positions, fwhm, profiles
+from ddm_gui.engine.psf import (
+    FORMAT_VERSION,
+    PsfGrid,
+    centred,
+    centroid,
+    field_positions,
+    fwhm,
+    node_weights,
+    pixel_positions,
+    profiles,
+)
 
 
 def grid(rows: int = 1, cols: int = 1, channels: int = 3, size: int = 9) -> PsfGrid:
@@ -197,3 +207,26 @@ def test_profiles_go_through_the_peak_and_not_through_the_centroid() -> None:
 @pytest.mark.parametrize("profile", [[1.0, 0.8, 0.6], [0.9, 1.0, 0.0], [0.0, 0.0, 0.0], [1.0]])
 def test_a_width_that_ends_outside_is_not_known(profile: list[float]) -> None:
     assert np.isnan(fwhm(np.array(profile)))
+
+
+# Over the field
+
+
+@pytest.mark.parametrize("count", [1, 2, 5])
+def test_weights_of_nodes_sum_to_one_and_are_whole_at_the_nodes(count: int) -> None:
+    weights = node_weights(count, np.linspace(-0.2, 1.2, 29))
+    np.testing.assert_allclose(weights.sum(axis=0), 1.0)
+    assert weights.min() >= 0.0
+    np.testing.assert_allclose(node_weights(count, np.array(field_positions(count))), np.eye(count), atol=1e-12)
+
+
+def test_a_kernel_between_nodes_is_a_mean_of_those_around() -> None:
+    over = grid(2, 3)
+    np.testing.assert_allclose(over.at(0.0, 1.0), over.kernels[0, 2], atol=1e-7)
+    np.testing.assert_allclose(over.at(0.5, 0.25), over.kernels[:, :2].mean(axis=(0, 1)), atol=1e-7)
+    np.testing.assert_allclose(over.at(1.7, -0.3), over.kernels[1, 0], atol=1e-7)
+
+
+def test_pixels_lie_from_edge_to_edge() -> None:
+    assert pixel_positions(5).tolist() == [0.0, 0.25, 0.5, 0.75, 1.0]
+    assert pixel_positions(1).tolist() == [0.0]
