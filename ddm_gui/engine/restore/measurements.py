@@ -33,6 +33,18 @@ def transfer(kernel: Pixels, height: int, width: int) -> NDArray[np.complex128]:
     return result
 
 
+def passed_power(kernels: Pixels) -> Array:
+    """|H|^2 on GRID x GRID, mean over all kernels ... x k x k that a photo was blurred with: what is left of its power.
+
+    Not |mean H|^2: kernels of one size that lie apart would seem to blur more than they do.
+    """
+    each = kernels.reshape(-1, *kernels.shape[-2:])
+    total = np.zeros((GRID, GRID))
+    for kernel in each:
+        total += np.abs(transfer(kernel, GRID, GRID)) ** 2
+    return total / len(each)
+
+
 @dataclass(frozen=True)
 class SignalSpectrum:
     """The power spectrum of a sharp photo: S = exp(a + b log f + c2 cos 2u + s2 sin 2u + c4 cos 4u + s4 sin 4u).
@@ -49,7 +61,7 @@ class SignalSpectrum:
         return power
 
 
-def measured_spectrum(pixels: Pixels, kernel: Pixels, noise_sigma: float) -> SignalSpectrum:
+def measured_spectrum(pixels: Pixels, passed: Array, noise_sigma: float) -> SignalSpectrum:
     """The spectrum S that makes |H|^2 S + noise_sigma^2 the likeliest mean of the photo's periodogram.
 
     Whittle's likelihood (sum of log M + P / M over frequencies, M the model and P the periodogram) is maximised by
@@ -58,7 +70,7 @@ def measured_spectrum(pixels: Pixels, kernel: Pixels, noise_sigma: float) -> Sig
 
     Args:
         pixels: H x W, one channel in [0, 1].
-        kernel: k x k, the blur of this channel.
+        passed: |H|^2 of this channel's blur, GRID x GRID (`passed_power`).
         noise_sigma: in the range of 1, > 0.
     """
     observed = _periodogram(pixels)
@@ -66,7 +78,6 @@ def measured_spectrum(pixels: Pixels, kernel: Pixels, noise_sigma: float) -> Sig
     radius = np.exp(basis[..., 1])
     known = (radius > SLOWEST / min(GRID, *pixels.shape)) & (radius < 0.5)
     prior = np.array([0.0, NATURAL_SLOPE, 0.0, 0.0, 0.0, 0.0])
-    passed = np.abs(transfer(kernel, GRID, GRID)) ** 2
     floor = noise_sigma**2
     variance = max(float(np.var(pixels)) - floor, 1e-8)
     prior[0] = np.log(variance / np.mean(np.exp(basis @ prior)))
@@ -88,8 +99,8 @@ def measured_spectrum(pixels: Pixels, kernel: Pixels, noise_sigma: float) -> Sig
     return SignalSpectrum(tuple(found))
 
 
-def measured_noise(pixels: Pixels, kernel: Pixels) -> float:
-    """Standard deviation of the white noise in one channel, H x W in [0, 1], after a known blur k x k.
+def measured_noise(pixels: Pixels, passed: Array) -> float:
+    """Standard deviation of the white noise in one channel, H x W in [0, 1], after a known blur (`passed_power`).
 
     The median absolute value of the finest diagonal detail (Donoho 1994; the mask of Immerkaer 1996), taken in the
     flattest patches, which are chosen by a coarser scale so that the choice favours no noise. Some of that detail is
@@ -100,7 +111,7 @@ def measured_noise(pixels: Pixels, kernel: Pixels) -> float:
     masks = (np.array([1.0, -2.0, 1.0]) / 6**0.5, np.array([1.0, 0.0, -2.0, 0.0, 1.0]) / 6**0.5)
     smoothed = (None, np.array([1.0, 4.0, 6.0, 4.0, 1.0]) / 16)
     flat = _flattest(values)
-    spectrum = np.exp(_basis(GRID, GRID)[..., 1] * -2.0) * np.abs(transfer(kernel, GRID, GRID)) ** 2
+    spectrum = np.exp(_basis(GRID, GRID)[..., 1] * -2.0) * passed
     found, of_signal, of_noise = [], [], []
     for mask, low in zip(masks, smoothed, strict=True):
         detail = _separable(_separable(values, low), mask)

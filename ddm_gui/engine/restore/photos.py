@@ -13,7 +13,7 @@ from ddm_gui.engine.errors import UserError
 from ddm_gui.engine.events import Event, PhotoRestored, PhotoSkipped
 from ddm_gui.engine.photo import Photo, find_photos, read, targets, write
 from ddm_gui.engine.psf import PsfGrid
-from ddm_gui.engine.restore.wiener import check_fits, restore_photo
+from ddm_gui.engine.restore.wiener import restore_photo
 
 
 @dataclass(frozen=True)
@@ -43,10 +43,9 @@ def restore_photos(
         PhotoRestored or PhotoSkipped for each photo, after its file is complete.
 
     Raises:
-        UserError: before anything is written: there is no photo, a file would take an original's place, the folder
-            cannot be written, or the PSF is not one for this restorer.
+        UserError: before anything is written: there is no photo, a file would take an original's place, or the folder
+            cannot be written.
     """
-    check_fits(psf)
     sources = find_photos(inputs)
     places = targets(sources, output, file_format)
     _refuse_originals(sources, places)

@@ -1,12 +1,14 @@
 """Step 3 with a Wiener filter: fast, linear, non-blind. numpy and scipy only; the same on every machine.
 
 The filter has a stated finite length, is designed once per kernel and photo from the noise and the spectrum that are
-measured in that photo, and is applied by overlap-save: a photo done tile by tile equals the photo done whole.
+measured in that photo, and is applied by overlap-save: a photo done tile by tile equals the photo done whole. Where the
+kernel changes over the field there is a filter for each node of the grid, and what they make is blended bilinearly.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -17,8 +19,14 @@ from scipy.signal.windows import tukey
 
 from ddm_gui.engine.errors import UserError
 from ddm_gui.engine.photo import Photo
-from ddm_gui.engine.psf import PsfGrid
-from ddm_gui.engine.restore.measurements import SignalSpectrum, measured_noise, measured_spectrum, transfer
+from ddm_gui.engine.psf import PsfGrid, node_weights, pixel_positions
+from ddm_gui.engine.restore.measurements import (
+    SignalSpectrum,
+    measured_noise,
+    measured_spectrum,
+    passed_power,
+    transfer,
+)
 
 Array = NDArray[np.float64]
 Pixels = NDArray[np.floating[Any]]
@@ -34,7 +42,8 @@ def restore_photo(photo: Photo, psf: PsfGrid, noise_sigma: float | None = None) 
 
     Args:
         photo: of 1 or 3 channels, any size.
-        psf: one kernel for the whole photo, of one channel (for all colours) or of as many as the photo has.
+        psf: kernels for the whole photo or over its field, of one channel (for all colours) or of as many as the photo
+            has.
         noise_sigma: the photo's noise, range of 1. None: measured in each channel, never less than the PSF's own.
 
     Returns:
@@ -42,35 +51,29 @@ def restore_photo(photo: Photo, psf: PsfGrid, noise_sigma: float | None = None) 
         not blur leaves the photo as it is: this takes blur away, and noise only as far as blur asks for it.
 
     Raises:
-        UserError: the kernel varies over the field, or its colours do not fit the photo's.
+        UserError: the kernel's colours do not fit the photo's.
     """
     check_fits(psf, photo.pixels.shape[2])
     restored = np.empty_like(photo.pixels)
     for channel in range(photo.pixels.shape[2]):
-        kernel = psf.kernels[0, 0, channel if psf.channels > 1 else 0].astype(np.float64)
+        kernels = psf.kernels[:, :, channel if psf.channels > 1 else 0].astype(np.float64)
         pixels = photo.pixels[..., channel]
-        noise = max(measured_noise(pixels, kernel), psf.noise_sigma or 0.0) if noise_sigma is None else noise_sigma
+        passed = passed_power(kernels)
+        noise = max(measured_noise(pixels, passed), psf.noise_sigma or 0.0) if noise_sigma is None else noise_sigma
         # A file's own rounding is noise too, and keeps the design finite where a kernel passes nothing.
         noise = float(np.hypot(noise, 1.0 / (2**photo.depth - 1) / np.sqrt(12.0)))
-        wiener = WienerFilter.design(kernel, noise, measured_spectrum(pixels, kernel, noise), psf.kernel_error)
+        wiener = WienerFilter.design(kernels, noise, measured_spectrum(pixels, passed, noise), psf.kernel_error)
         restored[..., channel] = np.clip(wiener.apply(pixels), 0.0, 1.0)
     return replace(photo, pixels=restored)
 
 
-def check_fits(psf: PsfGrid, channels: int | None = None) -> None:
-    """Refuses a PSF that this restorer cannot use, or cannot use on a photo of so many channels.
+def check_fits(psf: PsfGrid, channels: int) -> None:
+    """Refuses a PSF that this restorer cannot use on a photo of so many channels.
 
     Raises:
-        UserError: the kernel varies over the field, or its colours do not fit the photo's.
+        UserError: its colours do not fit the photo's.
     """
-    rows, cols = psf.kernels.shape[:2]
-    if (rows, cols) != (1, 1):
-        raise UserError(
-            f"This PSF varies over the field ({rows} x {cols} kernels).",
-            "Wiener restoration takes one kernel for the whole photo and cannot follow it yet.",
-            "Learn a PSF of one row and one column.",
-        )
-    if channels is not None and psf.channels not in (1, channels):
+    if psf.channels not in (1, channels):
         raise UserError(
             f"The photo has {channels} colour channel and the PSF has {psf.channels}.",
             "A PSF with one kernel per colour fits colour photos only.",
@@ -80,53 +83,78 @@ def check_fits(psf: PsfGrid, channels: int | None = None) -> None:
 
 @dataclass(frozen=True, eq=False)
 class WienerFilter:
-    """A finite filter: `taps` is F x F float64, F odd, origin in the middle; its sum, the gain at frequency 0, is 1."""
+    """Finite filters over the field: `taps` is R x S x F x F float64, F odd, origin in the middle.
+
+    Each has the gain 1 at frequency 0, and the weights by which they are blended sum to one, so brightness and colour
+    stay whatever the nodes are.
+    """
 
     taps: Array
 
     @classmethod
     def design(
-        cls, kernel: Pixels, noise_sigma: float, spectrum: SignalSpectrum, kernel_error: float = 0.0
+        cls, kernels: Pixels, noise_sigma: float, spectrum: SignalSpectrum, kernel_error: float = 0.0
     ) -> WienerFilter:
-        """conj(H) / (|H|^2 + e^2 + noise_sigma^2 / S), windowed to LENGTH k + 1 taps, scaled to gain 1 at frequency 0.
+        """For each node conj(H) / (|H|^2 + e^2 + noise_sigma^2 / S), windowed to LENGTH k + 1 taps.
 
         e^2, the kernel's own error, acts as noise in proportion to the signal: detail that a wrong kernel would
         sharpen wrongly is left alone. By Parseval's identity its mean over frequencies is `kernel_error`.
 
         Args:
-            kernel: k x k, sums to one.
+            kernels: R x S x k x k, one for each node of the grid (1 x 1: for the whole photo), each summing to one.
             noise_sigma: of the photo, in the range of 1, > 0.
             spectrum: S of the sharp photo.
             kernel_error: sum over pixels of the squared difference from the true kernel.
         """
-        size = LENGTH * kernel.shape[-1] + 1
+        rows, cols = kernels.shape[:2]
+        size = LENGTH * kernels.shape[-1] + 1
         grid = _fast(2 * size)  # twice the filter, so that its far ends do not fold onto one another
-        response = transfer(kernel, grid, grid)
-        power = np.abs(response) ** 2
-        if np.abs(power - 1.0).max() < 1e-5:  # a shift: there is no blur to take away, so noise is not touched either
-            gain = response.conj()
-        else:
-            gain = response.conj() / (power + kernel_error + noise_sigma**2 / spectrum.on(grid, grid))
-        around = fft.fftshift(fft.ifft2(gain).real)
-        first = grid // 2 - size // 2
+        floor = kernel_error + noise_sigma**2 / spectrum.on(grid, grid)
         window = tukey(size + 2, TAPER)[1:-1]
-        taps = around[first : first + size, first : first + size] * np.outer(window, window)
-        return cls(taps / taps.sum())
+        first = grid // 2 - size // 2
+        taps = np.empty((rows, cols, size, size))
+        for node in np.ndindex(rows, cols):
+            response = transfer(kernels[node], grid, grid)
+            power = np.abs(response) ** 2
+            # A shift: there is no blur to take away, so noise is not touched either.
+            gain = response.conj() if np.abs(power - 1.0).max() < 1e-5 else response.conj() / (power + floor)
+            around = fft.fftshift(fft.ifft2(gain).real)
+            cut = around[first : first + size, first : first + size] * np.outer(window, window)
+            taps[node] = cut / cut.sum()
+        return cls(taps)
 
     def apply(self, pixels: Pixels, tile: int = TILE) -> NDArray[np.float32]:
-        """The filter run over one channel H x W, by overlap-save in tiles of `tile` px: same size, not clipped."""
-        reach = self.taps.shape[0] // 2
+        """The filters run over one channel H x W: same size, not clipped.
+
+        Each pixel is the mean of what the nodes around it make of it, by their bilinear weights. By overlap-save in
+        tiles of `tile` px, in which only the nodes are run that count there.
+        """
+        reach = self.taps.shape[-1] // 2
         padded = _extended(pixels, reach)
         restored = np.empty(pixels.shape, dtype=np.float32)
         grid = tuple(_fast(min(tile, length) + 2 * reach) for length in pixels.shape)
-        response = fft.rfft2(self.taps, s=grid)
+        down, across = (
+            node_weights(count, pixel_positions(length))
+            for count, length in zip(self.taps.shape[:2], pixels.shape, strict=True)
+        )
+        responses: dict[tuple[int, int], NDArray[np.complex128]] = {}
         for row in range(0, pixels.shape[0], tile):
+            high = down[:, row : row + tile]
+            active = np.flatnonzero(high.any(axis=1))
+            responses = {node: response for node, response in responses.items() if node[0] in active}
             for col in range(0, pixels.shape[1], tile):
+                wide = across[:, col : col + tile]
                 block = padded[row : row + tile + 2 * reach, col : col + tile + 2 * reach].astype(np.float64)
-                height, width = (length - 2 * reach for length in block.shape)
-                product = fft.irfft2(fft.rfft2(block, s=grid, workers=-1) * response, s=grid, workers=-1)
-                kept = product[2 * reach : 2 * reach + height, 2 * reach : 2 * reach + width]
-                restored[row : row + height, col : col + width] = kept
+                height, width = high.shape[1], wide.shape[1]
+                transformed = fft.rfft2(block, s=grid, workers=-1)
+                blended = np.zeros((height, width))
+                for node in product(active.tolist(), np.flatnonzero(wide.any(axis=1)).tolist()):
+                    if node not in responses:
+                        responses[node] = fft.rfft2(self.taps[node], s=grid, workers=-1)
+                    whole = fft.irfft2(transformed * responses[node], s=grid, workers=-1)
+                    kept = whole[2 * reach : 2 * reach + height, 2 * reach : 2 * reach + width]
+                    blended += np.outer(high[node[0]], wide[node[1]]) * kept
+                restored[row : row + tile, col : col + tile] = blended
         return restored
 
 
