@@ -40,6 +40,7 @@ from ddm_gui.engine.events import (
 )
 from ddm_gui.engine.project import NAME, Project
 from ddm_gui.engine.psf import PsfGrid
+from ddm_gui.engine.psf_files import load_psf
 from ddm_gui.engine.settings import PRESETS, Settings, preset
 
 DONE, BUG, MENDABLE, INTERRUPTED, UNREAD = 0, 1, 2, 130, 141
@@ -137,7 +138,11 @@ def build_parser() -> argparse.ArgumentParser:
     simulate.add_argument("--clean", type=Path, nargs="+", required=True, metavar="DIR", help="sharp photos")
     simulate.add_argument("--output", type=Path, required=True, metavar="DIR", help="where the set is written")
     kinds = "|".join(BLURS)
-    simulate.add_argument("--kernel", required=True, metavar=f"{kinds}|PSF", help="a kind of blur, or a PSF file")
+    blur = simulate.add_mutually_exclusive_group(required=True)
+    blur.add_argument("--kernel", metavar=f"{kinds}|PSF", help="a kind of blur, or a PSF file")
+    blur.add_argument(
+        "--lens", nargs="?", dest="kernel", const="lens", metavar="PSF", help="a lens over the field, or that of a file"
+    )
     _add_blurs(simulate)
     simulate.add_argument(
         "--kernel-size", type=int, metavar="px", help=f"its width and height (default: {KERNEL_SIZE})"
@@ -261,7 +266,7 @@ def run_restore(arguments: argparse.Namespace, reporter: Reporter) -> int:
     from ddm_gui.engine.photo import find_photos
     from ddm_gui.engine.restore.photos import restore_photos
 
-    psf = PsfGrid.load(arguments.psf or Project.open(arguments.project).psf)
+    psf = load_psf(arguments.psf or Project.open(arguments.project).psf)
     inputs = find_photos(arguments.input)
     run = restore_photos(inputs, arguments.output, psf, file_format=arguments.format, quality=arguments.quality)
     return reporter.run(run, "the same command")
@@ -274,7 +279,10 @@ def run_score(arguments: argparse.Namespace, reporter: Reporter) -> int:
     scores: dict[str, float | int] = {}
     if arguments.psf and arguments.truth:
         path = arguments.psf / "psf.safetensors" if arguments.psf.is_dir() else arguments.psf
-        learned, truth = PsfGrid.load(path).kernels, PsfGrid.load(arguments.truth).kernels
+        learned, truth = load_psf(path).kernels, load_psf(arguments.truth).kernels
+        if learned.shape[:2] != truth.shape[:2]:
+            sizes = " and ".join(f"{rows} x {cols}" for rows, cols in (learned.shape[:2], truth.shape[:2]))
+            raise UserError("The two PSFs cannot be compared.", f"Their grids have {sizes} kernels.", "Choose another.")
         scores["ncc"], scores["kernel_psnr"] = kernel_ncc(learned, truth), kernel_psnr(learned, truth)
         if learned.shape[2] == truth.shape[2] == 3:
             scores["colour_shift_error"] = colour_shift_error(learned, truth)
@@ -306,7 +314,12 @@ def run_simulate(arguments: argparse.Namespace, reporter: Reporter) -> int:
         words = ["ddm", "learn", "--clean", clean, "--degraded", str(known.degraded)]
         words += ["--project", str(known.root / "project")]
         print(f"The degraded photos are in {known.degraded}, their originals in {known.sharp}.")
-        print(f"The true kernel is {known.truth}; learning compares its result with it.")
+        if psf.nodes == (1, 1):
+            print(f"The true kernel is {known.truth}; learning compares its result with it.")
+        else:
+            print(f"The true kernels are {known.truth}. This version cannot learn a grid yet, but restore with it.")
+            words = ["ddm", "restore", "--psf", str(known.truth), "--input", str(known.degraded)]
+            words += ["--output", str(known.root / "restored")]
         print(f"To try: {subprocess.list2cmdline(words)}")
     return code
 
@@ -336,9 +349,9 @@ def _chosen_psf(arguments: argparse.Namespace) -> PsfGrid:
         raise UserError(
             f"There is no kernel called {arguments.kernel}, and no such file.",
             "",
-            f"Choose one of {', '.join(BLURS)}, or a psf.safetensors.",
+            f"Choose one of {', '.join(BLURS)}, a psf.safetensors, or an NPZ file.",
         )
-    psf = PsfGrid.load(Path(arguments.kernel))
+    psf = load_psf(Path(arguments.kernel))
     return psf if arguments.noise_sigma is None else replace(psf, noise_sigma=arguments.noise_sigma)
 
 

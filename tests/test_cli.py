@@ -318,7 +318,7 @@ def simulate_words(photos: SmallPhotos, output: Path, *words: object) -> list[st
     return ["simulate", "--clean", str(photos.clean), "--output", str(output), *map(str, words)]
 
 
-@pytest.mark.parametrize("kernel", [*BLURS, "a file"])
+@pytest.mark.parametrize("kernel", [*(kind for kind in BLURS if kind != "lens"), "a file"])
 def test_a_set_is_simulated_by_each_kernel(
     kernel: str, small_photos: SmallPhotos, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -389,6 +389,27 @@ def test_what_cannot_be_simulated_is_said_in_a_sentence(
     assert shown.err.strip().endswith(".")
     assert "Traceback" not in shown.err
     assert not (tmp_path / "set").exists()
+
+
+def test_a_lens_is_simulated_and_photos_are_restored_and_scored_with_its_grid(
+    small_photos: SmallPhotos, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    known = KnownSet(tmp_path / "set")
+    words = ["--lens", "--rows", 2, "--cols", 3, "--kernel-size", 11, "--noise-sigma", 0.005]
+    assert main(simulate_words(small_photos, known.root, *words)) == DONE
+    assert f"ddm restore --psf {known.truth}" in capsys.readouterr().out
+    output = tmp_path / "restored"
+    assert main(["restore", "--psf", str(known.truth), "--input", str(known.degraded), "--output", str(output)]) == DONE
+    capsys.readouterr()
+    psnr = []
+    for photos in (known.degraded, output):
+        assert main(["score", "--photos", str(photos), "--sharp", str(known.sharp), "--border", "11", "--json"]) == DONE
+        psnr.append(json_lines(capsys.readouterr().out)[0]["psnr"])
+    assert psnr[1] > psnr[0] + 1.0
+    assert main(["score", "--psf", str(known.truth), "--truth", str(known.truth), "--json"]) == DONE
+    assert json_lines(capsys.readouterr().out)[0]["ncc"] == pytest.approx(1.0)
+    assert main(["score", "--psf", str(known.truth), "--truth", str(small_photos.truth)]) == MENDABLE
+    assert "2 x 3 and 1 x 1" in capsys.readouterr().err
 
 
 @pytest.mark.usefixtures("small_amounts")

@@ -108,7 +108,50 @@ class ShakeBlur(Blur):
     intensity: float = _number(0.5, "from 0, a straight line, to 1, long and crooked", 0.0, 1.0, label="Intensity")
 
 
-BLURS: dict[str, type[Blur]] = {"gaussian": GaussianBlur, "disc": DiscBlur, "coma": ComaBlur, "shake": ShakeBlur}
+@dataclass(frozen=True)
+class LensBlur(Blur):
+    """A lens over the field, best in the middle: what it does wrong grows outwards to what is said of the corners.
+
+    Coma and lateral colour grow with the distance from the middle, all else with its square (Seidel's third order).
+    """
+
+    rows: int = setting(8, "Rows", "rows of kernels over the field", scope=Scope.RUN, low=2, high=64)
+    cols: int = setting(8, "Columns", "columns of kernels over the field", scope=Scope.RUN, low=2, high=64)
+    aspect: float = _number(1.5, "width of the field over its height", 0.1, 10.0, label="Aspect")
+    defocus: float = _number(0.05, "defocus everywhere", -2.0, 2.0, "waves rms", label="Defocus")
+    curvature: float = _number(
+        0.25, "field curvature: defocus that a corner has more", -2.0, 2.0, "waves rms", label="Curvature"
+    )
+    astigmatism: float = _number(0.15, "astigmatism in a corner", -2.0, 2.0, "waves rms", label="Astigmatism")
+    coma: float = _number(0.3, "coma in a corner, its tail outwards", -2.0, 2.0, "waves rms", label="Coma")
+    lateral: float = _number(
+        2.0, "lateral colour: how far outside of blue red lies in a corner", -10.0, 10.0, "px", label="Lateral"
+    )
+    axial: float = _number(
+        0.05,
+        "axial colour: defocus that red has more, and blue less, in a corner",
+        -1.0,
+        1.0,
+        "waves rms",
+        label="Axial",
+    )
+    diffraction: float = _number(0.8, "wavelength times f-number", 0.3, 5.0, "px", label="Diffraction")
+    softness: float = _number(
+        0.5, "sigma of a Gaussian that stands for the sensor's low-pass filter", 0.0, 5.0, "px", label="Softness"
+    )
+
+    @property
+    def reach(self) -> float:
+        return abs(self.lateral) / 2.0 + 2.0 * self.softness
+
+
+BLURS: dict[str, type[Blur]] = {
+    "gaussian": GaussianBlur,
+    "disc": DiscBlur,
+    "coma": ComaBlur,
+    "shake": ShakeBlur,
+    "lens": LensBlur,
+}
 
 
 def check_noise(noise_sigma: float) -> None:

@@ -15,6 +15,7 @@ from scipy import fft
 from scipy.ndimage import gaussian_filter
 
 from ddm_gui.engine.degradation import blur_same
+from ddm_gui.engine.field_blur import blur_field_same
 
 Array = NDArray[np.float64]
 OVERSAMPLING = 7  # odd, so that a sample lies on each pixel's centre
@@ -179,8 +180,9 @@ def degrade(
     noise_sigma: float,
     generator: np.random.Generator,
 ) -> NDArray[np.float32]:
-    """What a camera makes of a photo H x W x C: blurred by C' x k x k, Gaussian noise added, clipped to [0, 1]."""
-    blurred = blur_same(pixels, kernels)
+    """What a camera makes of a photo H x W x C: blurred by C' x k x k, or R x S x C' x k x k over the field, Gaussian
+    noise added, clipped to [0, 1]."""
+    blurred = blur_same(pixels, kernels) if kernels.ndim == 3 else blur_field_same(pixels, kernels)
     noise = generator.standard_normal(blurred.shape, dtype=np.float32)
     result: NDArray[np.float32] = np.clip(blurred + np.float32(noise_sigma) * noise, 0.0, 1.0)
     return result

@@ -15,11 +15,12 @@ from ddm_gui.engine.blurs import (
     ComaBlur,
     DiscBlur,
     GaussianBlur,
+    LensBlur,
     ShakeBlur,
     check_noise,
 )
 from ddm_gui.engine.errors import UserError
-from ddm_gui.engine.psf import PsfGrid
+from ddm_gui.engine.psf import PsfGrid, field_positions
 from ddm_gui.engine.settings import Settings
 from ddm_gui.engine.shake import shake
 from ddm_gui.engine.simulate import Lens, disc, gaussian
@@ -28,7 +29,9 @@ from ddm_gui.engine.simulate import Lens, disc, gaussian
 def simulated_psf(
     blur: Blur, kernel_size: int = KERNEL_SIZE, noise_sigma: float = NOISE_SIGMA, seed: int = 0
 ) -> PsfGrid:
-    """Kernels of a kind: one for all colours, or three where colours differ. `seed` matters where they are random.
+    """Kernels of a kind: one for all colours, or three where colours differ; a grid of them for a lens over the field.
+
+    `seed` matters where they are random.
 
     Raises:
         UserError: the size, the noise or the seed is out of bounds, or the blur does not fit the size.
@@ -44,19 +47,42 @@ def simulated_psf(
     kernels = _kernels(blur, kernel_size, np.random.default_rng(seed))
     name = next(name for name, kind in BLURS.items() if isinstance(blur, kind))
     about = {"kind": name, **asdict(blur), "kernel_size": kernel_size, "seed": seed}
-    return PsfGrid(kernels[None, None], noise_sigma, provenance=about)
+    return PsfGrid(kernels, noise_sigma, provenance=about)
 
 
 def _kernels(blur: Blur, k: int, rng: np.random.Generator) -> NDArray[np.float32]:
-    """C x k x k, C being 1 or 3."""
+    """R x S x C x k x k, C being 1 or 3."""
     match blur:
         case GaussianBlur():
             across = blur.sigma if blur.sigma_across is None else blur.sigma_across
-            return gaussian(k, across, blur.sigma, np.radians(blur.angle))[None]
+            return gaussian(k, across, blur.sigma, np.radians(blur.angle))[None, None, None]
         case DiscBlur():
-            return disc(k, blur.radius)[None]
+            return disc(k, blur.radius)[None, None, None]
         case ComaBlur():
-            return Lens(**asdict(blur) | {"angle": np.radians(blur.angle)}).kernels(k)
+            return Lens(**asdict(blur) | {"angle": np.radians(blur.angle)}).kernels(k)[None, None]
         case ShakeBlur():
-            return shake(k, blur.intensity, rng)[None]
+            return shake(k, blur.intensity, rng)[None, None, None]
+        case LensBlur():
+            return np.stack(
+                [
+                    [_lens_at(blur, row, col).kernels(k) for col in field_positions(blur.cols)]
+                    for row in field_positions(blur.rows)
+                ]
+            )
     raise ValueError(f"there are no kernels for {blur!r}")
+
+
+def _lens_at(blur: LensBlur, row: float, col: float) -> Lens:
+    """What the lens is at a field position: what grows outwards is whole where `far` is 1, in the corners."""
+    down, right = 2.0 * row - 1.0, (2.0 * col - 1.0) * blur.aspect
+    far = float(np.hypot(down, right) / np.hypot(1.0, blur.aspect))
+    return Lens(
+        defocus=blur.defocus + blur.curvature * far**2,
+        astigmatism=blur.astigmatism * far**2,
+        coma=blur.coma * far,
+        angle=float(np.arctan2(down, right)),
+        lateral=blur.lateral * far,
+        axial=blur.axial * far**2,
+        diffraction=blur.diffraction,
+        softness=blur.softness,
+    )

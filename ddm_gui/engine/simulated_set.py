@@ -56,7 +56,7 @@ def simulate_set(
 
     Raises:
         UserError: before anything is written: there is no photo that can be used, none to split, the folder lies in
-            that of the photos, holds something else or cannot be written, or the PSF has no noise or several nodes.
+            that of the photos, holds something else or cannot be written, or the PSF has no noise.
     """
     _check(psf, seed)
     sources = find_photos(inputs)
@@ -115,17 +115,15 @@ def write_pair(
         UserError: a file cannot be written.
     """
     sharp = rounded(photo, DEPTHS[file_format])
-    kernels = psf.kernels[0, 0]
-    if sharp.pixels.shape[2] == 1:
-        kernels = _grey(kernels)
-    pixels = degrade(sharp.pixels, kernels, psf.noise_sigma or 0.0, rng)
+    kernels = psf.kernels if sharp.pixels.shape[2] == 3 else _grey(psf.kernels)
+    pixels = degrade(sharp.pixels, kernels[0, 0] if psf.nodes == (1, 1) else kernels, psf.noise_sigma or 0.0, rng)
     write(sharp, known.sharp / name, file_format)
     write(sharp.with_pixels(pixels), known.degraded / name, file_format)
 
 
 def _truth(psf: PsfGrid, channels: int, about: Mapping[str, Any]) -> PsfGrid:
     """The PSF of a set whose photos have so many channels, and how the set was made: equal only for equal sets."""
-    kernels = psf.kernels[0, 0] if channels == 3 else _grey(psf.kernels[0, 0])
+    kernels = psf.kernels if channels == 3 else _grey(psf.kernels)
     provenance = {
         "source": "ddm simulate",
         "program": {"name": "ddm_gui", "version": ddm_gui.__version__},
@@ -133,24 +131,17 @@ def _truth(psf: PsfGrid, channels: int, about: Mapping[str, Any]) -> PsfGrid:
         "noise_sigma": psf.noise_sigma,
         **about,
     }
-    return PsfGrid(kernels[None, None], psf.noise_sigma, psf.light, json.loads(json.dumps(provenance)))
+    return PsfGrid(kernels, psf.noise_sigma, psf.light, json.loads(json.dumps(provenance)))
 
 
 def _grey(kernels: NDArray[np.float32]) -> NDArray[np.float32]:
-    """1 x k x k: what C x k x k kernels do to white light, if a sensor tells no colours apart."""
-    mean: NDArray[np.float32] = kernels.mean(axis=0, keepdims=True)
+    """R x S x 1 x k x k: what R x S x C x k x k do to white light, if a sensor tells no colours apart."""
+    mean: NDArray[np.float32] = kernels.mean(axis=2, keepdims=True)
     return mean
 
 
 def _check(psf: PsfGrid, seed: int) -> None:
     """Refuses what photos cannot be degraded by."""
-    rows, cols = psf.kernels.shape[:2]
-    if (rows, cols) != (1, 1):
-        raise UserError(
-            f"This PSF varies over the field ({rows} x {cols} kernels).",
-            "Photos are degraded by one kernel for the whole photo.",
-            "Choose a PSF of one row and one column.",
-        )
     if psf.noise_sigma is None:
         raise UserError("This PSF does not say how much noise there is.", "", "Give the noise as well.")
     check_noise(psf.noise_sigma)

@@ -7,7 +7,7 @@ import json
 import numpy as np
 import pytest
 
-from ddm_gui.engine.blurs import BLURS, Blur, ComaBlur, DiscBlur, GaussianBlur, ShakeBlur
+from ddm_gui.engine.blurs import BLURS, Blur, ComaBlur, DiscBlur, GaussianBlur, LensBlur, ShakeBlur
 from ddm_gui.engine.errors import UserError
 from ddm_gui.engine.psf import centroid
 from ddm_gui.engine.simulated_psf import simulated_psf
@@ -23,8 +23,10 @@ def spread(kernel: np.ndarray, degrees: float) -> float:
 @pytest.mark.parametrize("kind", BLURS.values())
 @pytest.mark.parametrize("size", [24, 25])
 def test_all_keep_the_conventions(kind: type[Blur], size: int) -> None:
-    psf = simulated_psf(kind(), size, 0.03)
-    assert psf.kernels.shape == (1, 1, 3 if kind is ComaBlur else 1, size, size)
+    blur = LensBlur(rows=2, cols=3) if kind is LensBlur else kind()
+    psf = simulated_psf(blur, size, 0.03)
+    assert psf.nodes == ((2, 3) if kind is LensBlur else (1, 1))
+    assert psf.kernels.shape[2:] == (3 if kind in (ComaBlur, LensBlur) else 1, size, size)
     assert psf.noise_sigma == 0.03
     assert psf.kernels.sum(axis=(-2, -1)) == pytest.approx(1.0, abs=1e-5)
     assert psf.kernels.min() >= 0.0
@@ -94,3 +96,21 @@ def test_what_does_not_fit_is_refused(blur: Blur, size: int, noise: float, seed:
     with pytest.raises(UserError, match=said):
         simulated_psf(blur, size, noise, seed)
     simulated_psf(DiscBlur(12.4))
+
+
+def test_a_lens_is_worse_outside_its_tails_and_its_red_outwards() -> None:
+    lens = LensBlur(rows=3, cols=3, aspect=1.5, curvature=0.1, astigmatism=0.0, coma=0.3, lateral=3.0, axial=0.0)
+    psf = simulated_psf(lens, 31)
+    assert psf.nodes == (3, 3)
+    peaks = psf.kernels[:, :, 1].max(axis=(-2, -1))
+    assert peaks[1, 1] > 1.3 * peaks[1, 2] > 1.3 * peaks[2, 2]
+    corner, beside = psf.kernels[2, 2], psf.kernels[1, 0]
+    outwards = np.array([1.0, 1.5]) / np.hypot(1.0, 1.5)  # down and right, the field being 1.5 times as wide as high
+    peak = np.array(np.unravel_index(corner[1].argmax(), corner[1].shape))
+    tail = np.array(centroid(corner[1])) - peak
+    assert tail @ outwards > 0.95 * np.linalg.norm(tail) > 0.5
+    lateral = np.array(centroid(corner[0])) - np.array(centroid(corner[2]))
+    np.testing.assert_allclose(lateral, 3.0 * outwards, atol=0.2)
+    left = np.array(centroid(beside[0])) - np.array(centroid(beside[2]))
+    np.testing.assert_allclose(left, [0.0, -3.0 * 1.5 / np.hypot(1.0, 1.5)], atol=0.2)
+    np.testing.assert_allclose(psf.kernels[0, 0], psf.kernels[2, 2, :, ::-1, ::-1], atol=1e-5)

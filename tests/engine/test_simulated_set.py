@@ -11,10 +11,11 @@ import numpy as np
 import pytest
 
 from ddm_gui.engine import simulated_set
-from ddm_gui.engine.blurs import ComaBlur, GaussianBlur, ShakeBlur
+from ddm_gui.engine.blurs import ComaBlur, GaussianBlur, LensBlur, ShakeBlur
 from ddm_gui.engine.degradation import blur_same
 from ddm_gui.engine.errors import UserError
 from ddm_gui.engine.events import Event, Note, PhotoSimulated, PhotoSkipped
+from ddm_gui.engine.field_blur import blur_field_same
 from ddm_gui.engine.known_set import KnownSet, truth_beside
 from ddm_gui.engine.photo import Photo, read, write
 from ddm_gui.engine.psf import PsfGrid
@@ -115,6 +116,20 @@ def test_grey_photos_stay_grey_and_a_lens_blurs_them_by_its_mean(photos: Path, t
         sharp, degraded = (read(folder / "grey.png").pixels for folder in (known.sharp, known.degraded))
         assert degraded.shape == (70, 90, 1)
         assert (degraded - blur_same(sharp, mean[0, 0])).std() == pytest.approx(0.01, rel=0.06)
+
+
+def test_over_the_field_each_place_is_blurred_by_its_own_kernel(photos: Path, tmp_path: Path) -> None:
+    lens = replace(simulated_psf(LensBlur(rows=2, cols=3), 9, 0.01), provenance={})
+    known = made(photos, tmp_path / "set", lens)
+    np.testing.assert_array_equal(PsfGrid.load(known.truth).kernels, lens.kernels)
+    sharp, degraded = (read(folder / "photo0.png").pixels for folder in (known.sharp, known.degraded))
+    assert (degraded - blur_field_same(sharp, lens.kernels)).std() == pytest.approx(0.01, rel=0.06)
+    assert (degraded - blur_same(sharp, lens.at(0.5, 0.5))).std() > 0.015
+    grey = tmp_path / "grey"
+    grey.mkdir()
+    write(Photo(0.5 * sharp[..., :1], 8), grey / "grey.png")
+    truth = PsfGrid.load(made(grey, tmp_path / "grey set", lens).truth)
+    np.testing.assert_array_equal(truth.kernels, lens.kernels.mean(axis=2, keepdims=True))
 
 
 def test_the_truth_says_how_the_set_was_made_and_learning_finds_it(photos: Path, tmp_path: Path) -> None:
@@ -312,7 +327,6 @@ def test_photos_that_all_break_on_the_way_are_told_and_no_truth_is_written(photo
 @pytest.mark.parametrize(
     ("psf", "seed", "said"),
     [
-        (PsfGrid(np.full((2, 1, 1, 3, 3), 1 / 9), 0.02), 0, "2 x 1 kernels"),
         (replace(PSF, noise_sigma=None), 0, "how much noise"),
         (replace(PSF, noise_sigma=-0.1), 0, "noise_sigma"),
         (PSF, -1, "seed"),

@@ -1,0 +1,70 @@
+"""PSFs of other programs: arrays in NPZ and NPY files, and what is none."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ddm_gui.engine.errors import UserError
+from ddm_gui.engine.psf import PsfGrid, centroid
+from ddm_gui.engine.psf_files import load_psf
+from ddm_gui.engine.simulate import gaussian
+
+
+@pytest.mark.parametrize("suffix", [".npz", ".npy"])
+@pytest.mark.parametrize("nodes", [(), (2, 3), (2, 3, 3)])
+def test_an_array_becomes_a_grid(tmp_path: Path, suffix: str, nodes: tuple[int, ...]) -> None:
+    kernels = np.broadcast_to(7 * gaussian(11, 1.5, 0.8) - 1e-6, (*nodes, 11, 11))
+    path = tmp_path / f"naïve {suffix}"
+    np.savez(path, psf=kernels, x=np.arange(3)) if suffix == ".npz" else np.save(path, kernels)
+    psf = load_psf(path)
+    assert psf.kernels.shape == {0: (1, 1, 1, 11, 11), 2: (2, 3, 1, 11, 11), 3: (2, 3, 3, 11, 11)}[len(nodes)]
+    np.testing.assert_allclose(psf.kernels[0, 0, 0], gaussian(11, 1.5, 0.8), atol=1e-4)
+    assert psf.kernels.min() >= 0.0
+    assert psf.noise_sigma is None
+
+
+def test_our_own_file_is_read_as_it_is(tmp_path: Path) -> None:
+    own = PsfGrid(gaussian(9, 1.0)[None, None, None], 0.01)
+    own.save(tmp_path / "psf.safetensors")
+    assert load_psf(tmp_path / "psf.safetensors").noise_sigma == 0.01
+
+
+@pytest.mark.parametrize(
+    ("arrays", "why"),
+    [
+        ({"kernels": np.ones((2, 5, 5))}, "the shape"),
+        ({"kernels": np.ones((5, 4))}, "the shape"),
+        ({"kernels": np.ones((2, 2, 2, 5, 5))}, "the shape"),
+        ({"kernels": np.full((5, 5), "a")}, "the shape"),
+        ({"a": np.ones((5, 5)), "b": np.ones((5, 5))}, "2 arrays"),
+        ({"x": np.arange(3)}, "0 arrays"),
+        ({"kernels": -np.ones((5, 5))}, "no light"),
+        ({"kernels": np.full((5, 5), np.nan)}, "no light"),
+    ],
+)
+def test_what_is_no_psf(tmp_path: Path, arrays: dict[str, np.ndarray], why: str) -> None:
+    np.savez(tmp_path / "a.npz", **arrays)
+    with pytest.raises(UserError, match="not a PSF file") as caught:
+        load_psf(tmp_path / "a.npz")
+    assert why in caught.value.why
+
+
+def test_damaged_and_missing_files(tmp_path: Path) -> None:
+    np.savez(tmp_path / "a.npz", kernels=np.ones((5, 5)))
+    whole = (tmp_path / "a.npz").read_bytes()
+    for kept in (0, 1, 50, len(whole) - 30):
+        (tmp_path / "a.npz").write_bytes(whole[:kept])
+        with pytest.raises(UserError, match="is not a PSF file"):
+            load_psf(tmp_path / "a.npz")
+    with pytest.raises(UserError, match="does not exist"):
+        load_psf(tmp_path / "b.npy")
+
+
+def test_a_telescopes_grid(shared_data: Path) -> None:
+    psf = load_psf(shared_data / "kernels" / "decam_psfex" / "decam_ccd12_psf_grid_12x6.npz")
+    assert psf.kernels.shape == (12, 6, 1, 25, 25)
+    assert psf.kernels.min() >= 0.0
+    assert centroid(psf.kernels) == pytest.approx((12, 12), abs=1e-2)
