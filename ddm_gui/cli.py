@@ -1,4 +1,4 @@
-"""The command line: learn, restore, score, simulate, demo. Its options are made from the settings."""
+"""The command line: learn, restore, lens, score, simulate, demo. Its options are made from the settings."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import sys
 import tempfile
 import traceback
 from collections.abc import Callable, Generator
-from dataclasses import fields, replace
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -38,9 +38,12 @@ from ddm_gui.engine.events import (
     StageStarted,
     to_json,
 )
+from ddm_gui.engine.kernel_numbers import numbers_over_the_field
+from ddm_gui.engine.lens_page import FORMATS as PAGES
+from ddm_gui.engine.lens_page import described, write_page
 from ddm_gui.engine.project import NAME, Project
 from ddm_gui.engine.psf import PsfGrid
-from ddm_gui.engine.psf_files import load_psf
+from ddm_gui.engine.psf_files import SUFFIXES, load_psf, write_psf
 from ddm_gui.engine.settings import PRESETS, Settings, preset
 
 DONE, BUG, MENDABLE, INTERRUPTED, UNREAD = 0, 1, 2, 130, 141
@@ -125,6 +128,14 @@ def build_parser() -> argparse.ArgumentParser:
     restore.add_argument("--format", choices=FORMATS, default="same", help="file format (default: as the input)")
     restore.add_argument("--quality", type=int, default=95, metavar="1-100", help="of JPEG (default: 95)")
     _finish(restore, run_restore)
+
+    lens = commands.add_parser("lens", help="the numbers of a blur, and its file for other programs or for paper")
+    source = lens.add_mutually_exclusive_group(required=True)
+    source.add_argument("--project", type=Path, metavar="DIR", help="a project in which a blur was learned")
+    source.add_argument("--psf", type=Path, metavar="PSF", help="a psf.safetensors, NPZ or NPY file")
+    endings = ", ".join((*SUFFIXES, *PAGES))
+    lens.add_argument("--output", type=Path, metavar="FILE", help=f"a file to write, by its ending: {endings}")
+    _finish(lens, run_lens)
 
     score = commands.add_parser("score", help="compare a kernel with the true one, or photos with the sharp ones")
     score.add_argument("--psf", type=Path, metavar="PSF", help="a learned psf.safetensors, or a project")
@@ -270,6 +281,25 @@ def run_restore(arguments: argparse.Namespace, reporter: Reporter) -> int:
     inputs = find_photos(arguments.input)
     run = restore_photos(inputs, arguments.output, psf, file_format=arguments.format, quality=arguments.quality)
     return reporter.run(run, "the same command")
+
+
+def run_lens(arguments: argparse.Namespace, reporter: Reporter) -> int:
+    """`ddm lens`."""
+    path = arguments.psf or Project.open(arguments.project).psf
+    psf = load_psf(path)
+    if arguments.output and arguments.output.suffix.lower() in PAGES:
+        write_page(psf, arguments.output, path.absolute().parent.name if path.stem == "psf" else path.stem)
+    elif arguments.output:
+        write_psf(psf, arguments.output)
+    for row, line in enumerate(numbers_over_the_field(psf)):
+        for col, (numbers, shift) in enumerate(line):
+            if arguments.json:
+                values = {name: value if math.isfinite(value) else None for name, value in asdict(numbers).items()}
+                shifts = {} if shift is None else {"red_shift": shift.red, "blue_shift": shift.blue}
+                print(json.dumps({"event": "kernel", "row": row, "col": col, **values, **shifts}))
+            else:
+                print(f"row {row}, column {col}: {'; '.join(described((numbers, shift)))}")
+    return DONE
 
 
 def run_score(arguments: argparse.Namespace, reporter: Reporter) -> int:

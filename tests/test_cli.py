@@ -412,6 +412,30 @@ def test_a_lens_is_simulated_and_photos_are_restored_and_scored_with_its_grid(
     assert "2 x 3 and 1 x 1" in capsys.readouterr().err
 
 
+def test_a_lens_is_told_in_numbers_and_written_for_others(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    size = 11
+    wide = np.full((size, size), 1e-9)
+    wide[4:7, 2:9] = 1 / 21
+    psf = tmp_path / "psf.safetensors"
+    PsfGrid(np.broadcast_to(wide, (1, 2, 3, size, size)), 0.01).save(psf)
+    assert main(["lens", "--psf", str(psf)]) == DONE
+    shown = capsys.readouterr().out.splitlines()
+    assert len(shown) == 2
+    assert shown[1].startswith("row 0, column 1: FWHM ")
+    assert "red 0.0 px to the right" in shown[1]
+    assert main(["lens", "--psf", str(psf), "--json"]) == DONE
+    rows = json_lines(capsys.readouterr().out)
+    assert [(row["event"], row["row"], row["col"]) for row in rows] == [("kernel", 0, 0), ("kernel", 0, 1)]
+    assert rows[0]["fwhm_long"] == pytest.approx(7.0, abs=0.5)
+    assert rows[0]["red_shift"] == pytest.approx([0.0, 0.0], abs=1e-6)
+    for name in ("lens.npz", "lens.pdf"):
+        assert main(["lens", "--psf", str(psf), "--output", str(tmp_path / name)]) == DONE
+        assert (tmp_path / name).stat().st_size > 1000
+    assert main(["lens", "--psf", str(tmp_path / "lens.npz")]) == DONE
+    assert main(["lens", "--psf", str(psf), "--output", str(tmp_path / "lens.doc")]) == MENDABLE
+    assert "lens.doc is not the name of a PSF file" in capsys.readouterr().err
+
+
 @pytest.mark.usefixtures("small_amounts")
 def test_a_simulated_set_is_learned_and_scored_without_naming_its_truth(
     small_photos: SmallPhotos, tmp_path: Path, capsys: pytest.CaptureFixture[str]

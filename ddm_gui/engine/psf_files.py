@@ -1,17 +1,22 @@
-"""PSFs from files of other programs. Their conventions are brought to those of `psf`."""
+"""PSFs from files of other programs, their conventions brought to those of `psf`, and for other programs."""
 
 from __future__ import annotations
 
+import io
+import json
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import tifffile
 from numpy.lib.npyio import NpzFile
 from numpy.typing import NDArray
 
 from ddm_gui.engine.errors import UserError
-from ddm_gui.engine.psf import PsfGrid, centred
+from ddm_gui.engine.files import write_aside
+from ddm_gui.engine.psf import CONVENTION, PsfGrid, centred, field_positions
 
 NAMES = ("kernels", "psf")  # what the array in an NPZ file is called, if there are several
 
@@ -31,6 +36,30 @@ def load_psf(path: Path) -> PsfGrid:
     if not np.isfinite(kernels).all() or (kernels.max(axis=(-2, -1)) <= 0).any():
         raise _no_psf(path, "Some of its kernels hold no light, or values that are no numbers.")
     return PsfGrid(centred(kernels.clip(min=0.0)), provenance={"file": str(path.absolute())})
+
+
+def write_psf(psf: PsfGrid, path: Path) -> None:
+    """A PSF for other programs, by the file's suffix; a file that is there is replaced.
+
+    - `.npz`: the arrays `kernels` (rows x cols x channels x k x k), `rows` and `cols` (the nodes' field positions), and
+      `about`, a JSON string with noise, light, convention and provenance.
+    - `.tif`, `.tiff`: a stack of float32 pictures, which ImageJ shows with rows as time, columns as slices.
+    - `.fits`: one image of five axes, float32, what `about` holds in the header and its history.
+    - `.safetensors`: as the program itself keeps it.
+
+    Raises:
+        UserError: another suffix, or the file cannot be written.
+    """
+    suffix = path.suffix.lower()
+    if suffix not in SUFFIXES:
+        raise UserError(f"{path.name} is not the name of a PSF file.", "", f"Let it end in {', '.join(SUFFIXES)}.")
+    try:
+        if suffix == OWN:
+            psf.save(path)
+        else:
+            write_aside(path, WRITERS[suffix](psf))
+    except OSError as error:
+        raise UserError(f"{path} cannot be written.", f"{error}.", "Choose another place.") from error
 
 
 def _array(path: Path) -> NDArray[Any]:
@@ -66,3 +95,61 @@ def _as_grid(array: NDArray[Any], path: Path) -> NDArray[np.float64]:
 
 def _no_psf(path: Path, why: str) -> UserError:
     return UserError(f"{path} is not a PSF file that can be read.", why, "Choose another file.")
+
+
+def _about(psf: PsfGrid) -> dict[str, Any]:
+    """What goes with the kernels, for JSON."""
+    return {
+        "convention": CONVENTION,
+        "noise_sigma": psf.noise_sigma,
+        "light": psf.light,
+        "kernel_error": psf.kernel_error,
+        "provenance": dict(psf.provenance),
+    }
+
+
+def _as_npz(psf: PsfGrid) -> bytes:
+    rows, cols = psf.nodes
+    content = io.BytesIO()
+    arrays: dict[str, Any] = {
+        "kernels": psf.kernels,
+        "rows": np.array(field_positions(rows)),
+        "cols": np.array(field_positions(cols)),
+        "about": np.array(json.dumps(_about(psf))),
+    }
+    np.savez(content, **arrays)
+    return content.getvalue()
+
+
+def _as_tiff(psf: PsfGrid) -> bytes:
+    content = io.BytesIO()
+    about = {"axes": "TZCYX", "Info": json.dumps(_about(psf))}
+    tifffile.imwrite(content, psf.kernels, imagej=True, metadata=about)
+    return content.getvalue()
+
+
+def _as_fits(psf: PsfGrid) -> bytes:
+    from astropy.io import fits  # slow to load, and seldom needed
+
+    image = fits.PrimaryHDU(np.ascontiguousarray(psf.kernels))
+    header = image.header
+    for axis, name in enumerate(("COL", "ROW", "CHANNEL", "NODE COL", "NODE ROW"), start=1):
+        header[f"CTYPE{axis}"] = name
+    header["NOISE"] = (psf.noise_sigma if psf.noise_sigma is not None else "unknown", "sigma, range of 1")
+    header["LIGHT"] = (psf.light, "what the kernels blur")
+    header["KERNERR"] = (psf.kernel_error, "how far a kernel may be from the truth")
+    for line in (CONVENTION, json.dumps(dict(psf.provenance))):
+        header.add_history(line)
+    content = io.BytesIO()
+    image.writeto(content)
+    return content.getvalue()
+
+
+WRITERS: dict[str, Callable[[PsfGrid], bytes]] = {
+    ".npz": _as_npz,
+    ".tif": _as_tiff,
+    ".tiff": _as_tiff,
+    ".fits": _as_fits,
+}
+OWN = ".safetensors"
+SUFFIXES = (OWN, *WRITERS)

@@ -1,15 +1,18 @@
-"""PSFs of other programs: arrays in NPZ and NPY files, and what is none."""
+"""PSFs of other programs: arrays in NPZ and NPY files, and what is none; and for other programs."""
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
+import tifffile
+from astropy.io import fits
 
 from ddm_gui.engine.errors import UserError
 from ddm_gui.engine.psf import PsfGrid, centroid
-from ddm_gui.engine.psf_files import load_psf
+from ddm_gui.engine.psf_files import load_psf, write_psf
 from ddm_gui.engine.simulate import gaussian
 
 
@@ -61,6 +64,52 @@ def test_damaged_and_missing_files(tmp_path: Path) -> None:
             load_psf(tmp_path / "a.npz")
     with pytest.raises(UserError, match="does not exist"):
         load_psf(tmp_path / "b.npy")
+
+
+OVER = PsfGrid(
+    np.random.default_rng(0).dirichlet(np.ones(49), (2, 4, 3)).reshape(2, 4, 3, 7, 7), 0.02, provenance={"seed": 3}
+)
+
+
+@pytest.mark.parametrize("suffix", [".npz", ".tif", ".TIFF", ".fits", ".safetensors"])
+def test_what_is_written_for_other_programs_holds_the_same(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"läns{suffix}"
+    for _ in range(2):  # the second time a file is there
+        write_psf(OVER, path)
+    if suffix == ".npz":
+        with np.load(path) as content:
+            kernels, about = content["kernels"], json.loads(str(content["about"]))
+            assert content["cols"].tolist() == pytest.approx([0, 1 / 3, 2 / 3, 1])
+        np.testing.assert_allclose(load_psf(path).kernels.sum(axis=(-2, -1)), 1.0, atol=1e-5)
+    elif suffix.lower().startswith(".tif"):
+        with tifffile.TiffFile(path) as file:
+            kernels, about = file.asarray(), json.loads(file.imagej_metadata["Info"])
+            assert file.series[0].axes == "TZCYX"
+    elif suffix == ".fits":
+        with fits.open(path) as content:
+            kernels, header = np.array(content[0].data), content[0].header
+            about = {"noise_sigma": header["NOISE"], "provenance": json.loads(header["HISTORY"][-1])}
+    else:
+        kernels, about = PsfGrid.load(path).kernels, {"noise_sigma": 0.02, "provenance": {"seed": 3}}
+    np.testing.assert_array_equal(kernels, OVER.kernels)
+    assert about["noise_sigma"] == 0.02
+    assert about["provenance"] == {"seed": 3}
+    assert [left.name for left in tmp_path.iterdir()] == [path.name]
+
+
+def test_other_names_and_places_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="not the name of a PSF file"):
+        write_psf(OVER, tmp_path / "lens.jpg")
+    for suffix in (".npz", ".safetensors"):
+        with pytest.raises(UserError, match="cannot be written"):
+            write_psf(OVER, tmp_path / "nowhere" / f"lens{suffix}")
+
+
+def test_provenance_that_fits_cannot_write_in_one_line(tmp_path: Path) -> None:
+    about = {"sources": ["/home/用户/photos/" + 100 * "x" + f"{index}.png" for index in range(30)]}
+    write_psf(PsfGrid(OVER.kernels, None, provenance=about), tmp_path / "lens.fits")
+    with fits.open(tmp_path / "lens.fits") as content:
+        assert content[0].header["NOISE"] == "unknown"
 
 
 def test_a_telescopes_grid(shared_data: Path) -> None:

@@ -1,0 +1,111 @@
+"""A lens on one page: its kernels at their places over the field, and what they measure."""
+
+from __future__ import annotations
+
+import io
+import math
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw, ImageFont
+
+from ddm_gui.engine.errors import UserError
+from ddm_gui.engine.files import write_aside
+from ddm_gui.engine.kernel_numbers import ColourShift, KernelNumbers, numbers_over_the_field
+from ddm_gui.engine.psf import PsfGrid
+
+FORMATS = {".png": "PNG", ".pdf": "PDF"}
+SIZE, DPI = (1754, 1240), 150  # px: A4, lying
+MARGIN, FIELD = 70, 1000  # px: around all; width and height at most of the picture of the field
+PAPER, INK, FAINT = "white", "black", "#666666"
+GAMMA = 0.5  # of the kernels' brightness: their faint parts are what a lens is known by
+TEXT, TITLE = 24, 44  # px
+PLACES = ("middle", "edge, left", "edge, top", "corner")
+Entry = tuple[KernelNumbers, ColourShift | None]
+
+
+def write_page(psf: PsfGrid, path: Path, title: str) -> None:
+    """The page as a PNG or PDF file, by its suffix; a file that is there is replaced.
+
+    Raises:
+        UserError: another suffix, or the file cannot be written.
+    """
+    kind = FORMATS.get(path.suffix.lower())
+    if kind is None:
+        raise UserError(f"{path.name} is not the name of a page.", "", f"Let it end in {' or '.join(FORMATS)}.")
+    content = io.BytesIO()
+    page(psf, title).save(content, kind, dpi=(DPI, DPI), resolution=DPI)
+    try:
+        write_aside(path, content.getvalue())
+    except OSError as error:
+        raise UserError(f"{path} cannot be written.", f"{error}.", "Choose another place.") from error
+
+
+def page(psf: PsfGrid, title: str) -> Image.Image:
+    """The page, RGB."""
+    sheet = Image.new("RGB", SIZE, PAPER)
+    draw = ImageDraw.Draw(sheet)
+    draw.text((MARGIN, MARGIN - TITLE // 2), title, INK, ImageFont.load_default(TITLE))
+    field = Image.fromarray(field_picture(psf))
+    scale = math.ceil(FIELD / max(field.size))
+    shown = field.resize((field.width * scale, field.height * scale), Image.Resampling.NEAREST)
+    shown.thumbnail((FIELD, FIELD))
+    top = MARGIN + 2 * TITLE
+    sheet.paste(shown, (MARGIN, top))
+    words = "\n".join(_lines(psf))
+    draw.multiline_text((MARGIN + FIELD + 60, top), words, INK, ImageFont.load_default(TEXT), spacing=9)
+    caption = "Each kernel scaled to its own brightest value, square root of brightness."
+    draw.text((MARGIN, SIZE[1] - MARGIN), caption, FAINT, ImageFont.load_default(TEXT - 4))
+    return sheet
+
+
+def field_picture(psf: PsfGrid) -> NDArray[np.uint8]:
+    """All kernels side by side, each at the place of its node, (rows*(k+1)) x (cols*(k+1)) x 3, a line between."""
+    rows, cols = psf.nodes
+    step = psf.size + 1
+    picture = np.full((rows * step - 1, cols * step - 1, 3), 64, dtype=np.uint8)
+    for row, col in np.ndindex(rows, cols):
+        kernels = psf.kernels[row, col]
+        bright = (kernels / max(float(kernels.max()), 1e-12)) ** GAMMA
+        tile = np.moveaxis(np.broadcast_to(bright, (3, psf.size, psf.size)), 0, 2)
+        picture[row * step : row * step + psf.size, col * step : col * step + psf.size] = np.rint(255 * tile)
+    return picture
+
+
+def _lines(psf: PsfGrid) -> list[str]:
+    """What is written beside the picture."""
+    table = numbers_over_the_field(psf)
+    rows, cols = psf.nodes
+    noise = "unknown" if psf.noise_sigma is None else f"{100 * psf.noise_sigma:.2f} % of white"
+    lines = [
+        f"{rows} x {cols} kernels of {psf.size} px, {'in colour' if psf.channels == 3 else 'for all colours'}",
+        f"Noise {noise}; light: {psf.light}",
+        "",
+    ]
+    whole = len(table) == len(table[0]) == 1
+    places = [(0, 0)] if whole else [(rows // 2, cols // 2), (rows // 2, 0), (0, cols // 2), (0, 0)]
+    for name, (row, col) in zip(("everywhere",) if whole else PLACES, places, strict=True):
+        lines += [name.capitalize(), *(f"   {line}" for line in described(table[row][col])), ""]
+    worst = max(entry[0].edge_light for line in table for entry in line)
+    lines.append(f"Light at a kernel's edge: {100 * worst:.1f} % at most")
+    return lines
+
+
+def described(entry: Entry) -> list[str]:
+    """The numbers of one place, a line each."""
+    numbers, shift = entry
+    widths = [f"{width:.1f}" if math.isfinite(width) else "?" for width in (numbers.fwhm_long, numbers.fwhm_short)]
+    lines = [f"FWHM {' x '.join(widths)} px"]
+    if numbers.ellipticity >= 0.02:
+        lines.append(f"ellipticity {numbers.ellipticity:.2f} at {numbers.direction:.0f}°")
+    if shift is not None:
+        lines += [f"red {_arrow(shift.red)}", f"blue {_arrow(shift.blue)}"]
+    return lines
+
+
+def _arrow(shift: tuple[float, float]) -> str:
+    """A shift (down, right) in px, in words."""
+    down, right = shift
+    sideways, upright = "right" if right >= 0 else "left", "down" if down >= 0 else "up"
+    return f"{abs(right):.1f} px to the {sideways}, {abs(down):.1f} px {upright}"
