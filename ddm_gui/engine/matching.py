@@ -21,6 +21,7 @@ from torch import Tensor
 
 from ddm_gui.engine import alternating
 from ddm_gui.engine.alternating import AlternatingTraining
+from ddm_gui.engine.blend import blended
 from ddm_gui.engine.colour import ColourMatch
 from ddm_gui.engine.descent import KernelDescent, set_kernels
 from ddm_gui.engine.events import Event
@@ -59,9 +60,6 @@ LARGEST_IKL = 1e9  # of a kernel that was not measured
 SPREAD_WEIGHT = 1.0  # of the push from a flat or random start, of a step of size one; falling to 0 at half time
 STRETCH = 150  # updates of the phases, after which the IKL of what they led to is measured
 TRIAL, TRIAL_LISTENING = 48, 16  # updates of the auxiliary network that measure it; the last ones, that are listened to
-EDGE = 2  # px from the edge of the kernel, where nothing but haze is expected
-THICKEST_HAZE = 0.01  # of the brightest pixel: more is blur that the kernel cannot hold
-IKL_SCATTER = 2e-4  # by which such measurements of kernels of equal NCC differ, nats per value
 ROUGHLY_KNOWN = 0.4  # rad: how far the phases of a candidate may be from the truth
 LARGEST_RETRIEVED = 40  # px: of a larger kernel the spectra's window of 64 px says too little
 DRAW_TRIAL, DRAW_RETRIEVAL = 4, 5  # which random stream
@@ -122,20 +120,6 @@ def work(settings: Settings, updates: int) -> float:
     done, begun = divmod(in_stretches, turns + TRIAL)
     turned = done * turns + min(begun, turns)
     return turned / ROUND_WORK + updates - turned
-
-
-def without_haze(kernel: Tensor) -> Tensor:
-    """A kernel k x k less the veil of all that was averaged: twice the mean beyond its inscribed circle.
-
-    A blur that its kernel holds leaves the corners dark. NCC rose by .0005 to .007 on five kernels of six, and fell by
-    .006 on one.
-    """
-    size = kernel.shape[-1]
-    axis = torch.arange(size, device=kernel.device) - size // 2
-    corners = torch.hypot(axis[:, None].float(), axis.float()) > size / 2 - EDGE
-    veil = (2 * kernel[corners].mean()).minimum(THICKEST_HAZE * kernel.max())
-    clear = (kernel - veil).clamp_min(0)
-    return clear / clear.sum()
 
 
 class KernelTraining(KernelSearch):
@@ -257,7 +241,7 @@ class KernelTraining(KernelSearch):
             self.found[stretch] = self.mean
             if int(self.ikls.argmin()) == stretch:
                 self.best = self._state_of_phases()
-            self._resume_phases({**self.best, "kernel": self._blend()})
+            self._resume_phases({**self.best, "kernel": blended(self.found, self.ikls)})
 
     def _begin_stretch(self, stretch: int) -> None:
         """Sets kernel, gain and phases: the own start, then the spectral one with the phases of candidates; later
@@ -305,11 +289,6 @@ class KernelTraining(KernelSearch):
                 auxiliary = self.followed(sample.y_t, sample.t)
                 degraded = self.flow.velocity(sample.y_t, sample.t)
             self.ikls[stretch] = self.ikls[stretch].lerp(excess_loss(auxiliary, degraded, sample), 1 / (listened + 1))
-
-    def _blend(self) -> Tensor:
-        """The mean k x k of the kernels found so far, those of a small IKL the more: what each has by chance goes."""
-        weights = torch.softmax(-self.ikls / IKL_SCATTER, dim=0)
-        return without_haze(torch.einsum("s,shw->hw", weights, self.found))
 
     def _set_kernel(self, kernel: Tensor) -> None:
         """Luminance's kernel k x k, and with it those of the colours."""
