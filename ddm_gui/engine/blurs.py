@@ -25,6 +25,15 @@ def _angle(default: float, of: str) -> Any:
     return _number(default, f"direction of {of}: 0 to the right, 90 downwards", -360.0, 360.0, "degrees", label="Angle")
 
 
+def _diffraction() -> Any:
+    return _number(0.8, "wavelength times f-number", 0.3, 5.0, "px", label="Diffraction")
+
+
+def _softness() -> Any:
+    what = "sigma of a Gaussian that stands for the sensor's low-pass filter"
+    return _number(0.5, what, 0.0, 5.0, "px", label="Softness")
+
+
 @dataclass(frozen=True)
 class Blur:
     """Base of all kinds. An instance is always valid.
@@ -91,10 +100,8 @@ class ComaBlur(Blur):
     axial: float = _number(
         0.0, "axial colour: defocus that red has more, and blue less, than green", -1.0, 1.0, "waves rms", label="Axial"
     )
-    diffraction: float = _number(0.8, "wavelength times f-number", 0.3, 5.0, "px", label="Diffraction")
-    softness: float = _number(
-        0.5, "sigma of a Gaussian that stands for the sensor's low-pass filter", 0.0, 5.0, "px", label="Softness"
-    )
+    diffraction: float = _diffraction()
+    softness: float = _softness()
 
     @property
     def reach(self) -> float:
@@ -135,10 +142,8 @@ class LensBlur(Blur):
         "waves rms",
         label="Axial",
     )
-    diffraction: float = _number(0.8, "wavelength times f-number", 0.3, 5.0, "px", label="Diffraction")
-    softness: float = _number(
-        0.5, "sigma of a Gaussian that stands for the sensor's low-pass filter", 0.0, 5.0, "px", label="Softness"
-    )
+    diffraction: float = _diffraction()
+    softness: float = _softness()
 
     @property
     def reach(self) -> float:
