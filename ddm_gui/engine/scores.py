@@ -19,7 +19,8 @@ from skimage.metrics import structural_similarity
 
 from ddm_gui.engine import photo
 from ddm_gui.engine.errors import UserError
-from ddm_gui.engine.psf import centred, centroid
+from ddm_gui.engine.kernel_numbers import colour_shift
+from ddm_gui.engine.psf import centred
 
 Kernels = NDArray[np.floating[Any]]
 PSNR_SIZE = 25  # px: the square on which kernel PSNR is taken
@@ -194,10 +195,8 @@ def _colour_shifts(kernels: NDArray[np.float64]) -> NDArray[np.float64]:
     channels, size = kernels.shape[2], kernels.shape[3]
     if channels != 3:
         raise ValueError("a colour shift needs kernels of three channels")
-    nodes = kernels.reshape(-1, channels, size, size)
-    middles = np.array([[centroid(kernel) for kernel in node] for node in nodes])
-    shifts: NDArray[np.float64] = (middles[:, [0, 2]] - middles[:, [1]]).reshape(-1, 2)
-    return shifts
+    shifts = [colour_shift(node) for node in kernels.reshape(-1, channels, size, size)]
+    return np.array([one for shift in shifts for one in (shift.red, shift.blue)])
 
 
 def _inside(
