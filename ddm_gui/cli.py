@@ -43,7 +43,7 @@ from ddm_gui.engine.lens_page import FORMATS as PAGES
 from ddm_gui.engine.lens_page import described, write_page
 from ddm_gui.engine.project import NAME, Project
 from ddm_gui.engine.psf import PsfGrid
-from ddm_gui.engine.psf_files import SUFFIXES, load_psf, write_psf
+from ddm_gui.engine.psf_files import WRITERS, load_psf, write_psf
 from ddm_gui.engine.settings import PRESETS, Settings, preset
 
 DONE, BUG, MENDABLE, INTERRUPTED, UNREAD = 0, 1, 2, 130, 141
@@ -133,7 +133,7 @@ def build_parser() -> argparse.ArgumentParser:
     source = lens.add_mutually_exclusive_group(required=True)
     source.add_argument("--project", type=Path, metavar="DIR", help="a project in which a blur was learned")
     source.add_argument("--psf", type=Path, metavar="PSF", help="a psf.safetensors, NPZ or NPY file")
-    endings = ", ".join((*SUFFIXES, *PAGES))
+    endings = ", ".join((*WRITERS, *PAGES))
     lens.add_argument("--output", type=Path, metavar="FILE", help=f"a file to write, by its ending: {endings}")
     _finish(lens, run_lens)
 
@@ -379,7 +379,7 @@ def _chosen_psf(arguments: argparse.Namespace) -> PsfGrid:
         raise UserError(
             f"There is no kernel called {arguments.kernel}, and no such file.",
             "",
-            f"Choose one of {', '.join(BLURS)}, a psf.safetensors, or an NPZ file.",
+            f"Choose one of {', '.join(BLURS)}, or a PSF file (psf.safetensors, NPZ, NPY).",
         )
     psf = load_psf(Path(arguments.kernel))
     return psf if arguments.noise_sigma is None else replace(psf, noise_sigma=arguments.noise_sigma)

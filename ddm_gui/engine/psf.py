@@ -73,8 +73,12 @@ class PsfGrid:
         return mixed
 
     def save(self, path: Path) -> None:
-        """Writes `psf.safetensors`: the tensor `kernels`, and one JSON string of metadata under the key `ddm`."""
-        rows, cols = self.kernels.shape[:2]
+        """Writes `psf.safetensors`."""
+        write_aside(path, self.as_bytes())
+
+    def as_bytes(self) -> bytes:
+        """What `psf.safetensors` holds: the tensor `kernels`, and one JSON string of metadata under the key `ddm`."""
+        rows, cols = self.nodes
         about = {
             "format_version": FORMAT_VERSION,
             "noise_sigma": self.noise_sigma,
@@ -85,7 +89,7 @@ class PsfGrid:
             "kernel_error": self.kernel_error,
         }
         tensors = {"kernels": np.ascontiguousarray(self.kernels)}
-        write_aside(path, safetensors_bytes(tensors, metadata={"ddm": json.dumps(about)}))
+        return safetensors_bytes(tensors, metadata={"ddm": json.dumps(about)})
 
     @classmethod
     def load(cls, path: Path) -> PsfGrid:
@@ -117,7 +121,7 @@ class PsfGrid:
 
 
 def field_positions(count: int) -> list[float]:
-    """Where the nodes along one axis of the grid lie in the field, in [0, 1]."""
+    """Where the nodes along one axis of the grid, or the pixels along one of a photo, lie in the field, in [0, 1]."""
     return [0.5] if count == 1 else [index / (count - 1) for index in range(count)]
 
 
@@ -130,11 +134,6 @@ def node_weights(count: int, positions: NDArray[np.floating[Any]]) -> NDArray[np
         return np.ones((1, len(positions)))
     places = np.clip(positions.astype(np.float64), 0.0, 1.0) * (count - 1)
     return np.maximum(0.0, 1.0 - np.abs(places - np.arange(count)[:, None]))
-
-
-def pixel_positions(length: int) -> NDArray[np.float64]:
-    """The field positions of `length` pixels in a line: the first at 0, the last at 1."""
-    return np.arange(length) / max(length - 1, 1)
 
 
 def centroid(kernels: NDArray[np.floating[Any]]) -> tuple[float, float]:

@@ -50,14 +50,11 @@ def write_psf(psf: PsfGrid, path: Path) -> None:
     Raises:
         UserError: another suffix, or the file cannot be written.
     """
-    suffix = path.suffix.lower()
-    if suffix not in SUFFIXES:
-        raise UserError(f"{path.name} is not the name of a PSF file.", "", f"Let it end in {', '.join(SUFFIXES)}.")
+    as_bytes = WRITERS.get(path.suffix.lower())
+    if as_bytes is None:
+        raise UserError(f"{path.name} is not the name of a PSF file.", "", f"Let it end in {', '.join(WRITERS)}.")
     try:
-        if suffix == OWN:
-            psf.save(path)
-        else:
-            write_aside(path, WRITERS[suffix](psf))
+        write_aside(path, as_bytes(psf))
     except OSError as error:
         raise UserError(f"{path} cannot be written.", f"{error}.", "Choose another place.") from error
 
@@ -146,10 +143,9 @@ def _as_fits(psf: PsfGrid) -> bytes:
 
 
 WRITERS: dict[str, Callable[[PsfGrid], bytes]] = {
+    ".safetensors": PsfGrid.as_bytes,
     ".npz": _as_npz,
     ".tif": _as_tiff,
     ".tiff": _as_tiff,
     ".fits": _as_fits,
 }
-OWN = ".safetensors"
-SUFFIXES = (OWN, *WRITERS)

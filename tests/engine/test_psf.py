@@ -19,7 +19,6 @@ from ddm_gui.engine.psf import (
     field_positions,
     fwhm,
     node_weights,
-    pixel_positions,
     profiles,
 )
 
@@ -225,8 +224,3 @@ def test_a_kernel_between_nodes_is_a_mean_of_those_around() -> None:
     np.testing.assert_allclose(over.at(0.0, 1.0), over.kernels[0, 2], atol=1e-7)
     np.testing.assert_allclose(over.at(0.5, 0.25), over.kernels[:, :2].mean(axis=(0, 1)), atol=1e-7)
     np.testing.assert_allclose(over.at(1.7, -0.3), over.kernels[1, 0], atol=1e-7)
-
-
-def test_pixels_lie_from_edge_to_edge() -> None:
-    assert pixel_positions(5).tolist() == [0.0, 0.25, 0.5, 0.75, 1.0]
-    assert pixel_positions(1).tolist() == [0.0]

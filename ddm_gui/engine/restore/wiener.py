@@ -19,7 +19,7 @@ from scipy.signal.windows import tukey
 
 from ddm_gui.engine.errors import UserError
 from ddm_gui.engine.photo import Photo
-from ddm_gui.engine.psf import PsfGrid, node_weights, pixel_positions
+from ddm_gui.engine.psf import PsfGrid, field_positions, node_weights
 from ddm_gui.engine.restore.measurements import (
     SignalSpectrum,
     measured_noise,
@@ -134,7 +134,7 @@ class WienerFilter:
         restored = np.empty(pixels.shape, dtype=np.float32)
         grid = tuple(_fast(min(tile, length) + 2 * reach) for length in pixels.shape)
         down, across = (
-            node_weights(count, pixel_positions(length))
+            node_weights(count, np.array(field_positions(length)))
             for count, length in zip(self.taps.shape[:2], pixels.shape, strict=True)
         )
         responses: dict[tuple[int, int], NDArray[np.complex128]] = {}
