@@ -69,7 +69,7 @@ class CardState(StrEnum):
     STOPPING = "Saving…"
     PARTIAL = "Stopped, can go on"
     DONE = "Done"
-    STALE = "Settings changed"
+    STALE = "Photos or settings changed"
     FAILED = "Failed"
 
 
