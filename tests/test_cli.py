@@ -164,7 +164,7 @@ def test_what_cannot_be_typed_ends_with_2(words: list[str], capsys: pytest.Captu
         (["--noise-sigma", "nan"], "noise_sigma"),
         (["--start", "spectra"], "start"),
         (["--channels", "2"], "channels"),
-        (["--rows", "2"], "2 x 1 kernels"),
+        (["--rows", "2", "--start", "flat"], "grid"),
         (["--device", "cuda:99"], "cuda:99"),
         (["--truth", "missing.safetensors"], "missing.safetensors"),
     ],

@@ -70,11 +70,11 @@ class AlternatingTraining(KernelSearch):
         with torch.set_grad_enabled(moves):
             simulated = self.simulation.draw(self.clean, self.model, generator)
         sample = sample_path(simulated.detach(), generator)
-        auxiliary = self.auxiliary(sample.y_t, sample.t)
+        auxiliary = sample.under(self.auxiliary)
         self._follow((auxiliary - sample.target).square().mean())
         if moves:
             with torch.no_grad():
-                degraded = self.flow.velocity(sample.y_t, sample.t)
+                degraded = sample.under(self.flow.velocity)
             self._remember(excess_loss(auxiliary.detach(), degraded, sample))
             self._move(matching_loss(auxiliary - degraded, 1.0, simulated))
             self._average()

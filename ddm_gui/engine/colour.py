@@ -11,6 +11,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from ddm_gui.engine.spectrum import WINDOW
+
 TIMES = (0.3, 0.5, 0.7, 0.9)  # of the path, at which fields are compared
 WIDTH_UNIT = 10.0  # px^2 of a Gaussian's variance: what makes widths as stiff as shifts
 SEARCH_STEPS = 60
@@ -61,7 +63,7 @@ class ColourMatch:
 
         def closure() -> Tensor:
             search.zero_grad()
-            kernels = self.apart(kernel, numbers[:, :5])
+            kernels = apart(kernel, numbers[:, :5])
             loss = self.loss(kernels * (gains * numbers[:, 5].exp())[:, None, None], noise_sigma)
             torch.autograd.backward(loss)
             return loss.detach()
@@ -69,31 +71,32 @@ class ColourMatch:
         search.step(closure)  # type: ignore[no-untyped-call]
         return numbers.detach()[:, :5]
 
-    def apart(self, kernel: Tensor, numbers: Tensor) -> Tensor:
-        """Kernels C x k x k of the colours, >= 0, each summing to one, whose mean is nearly the common kernel k x k.
-
-        Each is shifted, and blurred or sharpened by a Gaussian of its own width in each direction. Numbers C x 5: shift
-        (row, col) in px; exponents over WIDTH_UNIT along rows, columns and both. Their means count for nothing, and
-        what the shifts smear in the mean is taken off each.
-        """
-        size, first = kernel.shape[-1], self.size // 2 - kernel.shape[-1] // 2
-        inside = slice(first, first + size)
-        placed = torch.zeros(self.size, self.size, device=kernel.device)
-        placed[inside, inside] = kernel
-        row = torch.fft.fftfreq(self.size, device=kernel.device)[:, None]
-        col = torch.fft.fftfreq(self.size, device=kernel.device)[None, :]
-        shift = numbers[:, :2] - numbers[:, :2].mean(dim=0)
-        width = WIDTH_UNIT * (numbers[:, 2:] - numbers[:, 2:].mean(dim=0))
-        turn = -2 * torch.pi * (row * shift[:, 0, None, None] + col * shift[:, 1, None, None])
-        fall = -(row**2 * width[:, 0, None, None] + col**2 * width[:, 1, None, None])
-        fall = fall - 2 * row * col * width[:, 2, None, None]
-        smeared = 0.5 * turn.square().mean(dim=0)  # a Gaussian's exponent of the shifts' covariance
-        ratio = torch.exp(torch.complex(fall + smeared.clamp(max=MOST_SHARPENED), turn))
-        picture = torch.fft.ifft2(torch.fft.fft2(torch.fft.ifftshift(placed)) * ratio).real
-        picture = torch.fft.fftshift(picture, dim=(1, 2))[:, inside, inside].clamp_min(0)
-        kernels: Tensor = picture / picture.sum(dim=(1, 2), keepdim=True)
-        return kernels
-
     def _at(self, t: float, spectrum: Tensor) -> Tensor:
         """The spectrum of y_t = (1 - t) y_0 + t y_1."""
         return t**2 * spectrum + (1 - t) ** 2 * self.identity
+
+
+def apart(kernel: Tensor, numbers: Tensor) -> Tensor:
+    """Kernels C x k x k of the colours, >= 0, each summing to one, whose mean is nearly the common kernel k x k.
+
+    Each is shifted, and blurred or sharpened by a Gaussian of its own width in each direction. Numbers C x 5: shift
+    (row, col) in px; exponents over WIDTH_UNIT along rows, columns and both. Their means count for nothing, and
+    what the shifts smear in the mean is taken off each.
+    """
+    size, first = kernel.shape[-1], WINDOW // 2 - kernel.shape[-1] // 2
+    inside = slice(first, first + size)
+    placed = torch.zeros(WINDOW, WINDOW, device=kernel.device)
+    placed[inside, inside] = kernel
+    row = torch.fft.fftfreq(WINDOW, device=kernel.device)[:, None]
+    col = torch.fft.fftfreq(WINDOW, device=kernel.device)[None, :]
+    shift = numbers[:, :2] - numbers[:, :2].mean(dim=0)
+    width = WIDTH_UNIT * (numbers[:, 2:] - numbers[:, 2:].mean(dim=0))
+    turn = -2 * torch.pi * (row * shift[:, 0, None, None] + col * shift[:, 1, None, None])
+    fall = -(row**2 * width[:, 0, None, None] + col**2 * width[:, 1, None, None])
+    fall = fall - 2 * row * col * width[:, 2, None, None]
+    smeared = 0.5 * turn.square().mean(dim=0)  # a Gaussian's exponent of the shifts' covariance
+    ratio = torch.exp(torch.complex(fall + smeared.clamp(max=MOST_SHARPENED), turn))
+    picture = torch.fft.ifft2(torch.fft.fft2(torch.fft.ifftshift(placed)) * ratio).real
+    picture = torch.fft.fftshift(picture, dim=(1, 2))[:, inside, inside].clamp_min(0)
+    kernels: Tensor = picture / picture.sum(dim=(1, 2), keepdim=True)
+    return kernels

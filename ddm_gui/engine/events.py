@@ -135,13 +135,18 @@ class PhotoSimulated(Event):
 class Result(Event):
     """The last event of a run: what was reached. What is not known is None.
 
-    NCC and kernel PSNR compare with a true kernel; the three photo PSNRs (dB) compare the degraded photos, the
-    photos restored with the learned kernel and those restored with the true kernel with the sharp originals.
+    NCC and kernel PSNR compare with a true kernel; over the field all nodes together, `ncc_mean` and `ncc_worst` node
+    by node with one common shift; `colour_shift_error` is in px. The three photo PSNRs (dB) compare the degraded
+    photos, the photos restored with the learned kernel and those restored with the true kernel with the sharp
+    originals.
     """
 
     ncc_start: float | None = None
     ncc: float | None = None
+    ncc_mean: float | None = None
+    ncc_worst: float | None = None
     kernel_psnr: float | None = None
+    colour_shift_error: float | None = None
     psnr_before: float | None = None
     psnr_after: float | None = None
     psnr_true_kernel: float | None = None

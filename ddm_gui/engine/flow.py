@@ -13,7 +13,7 @@ from torch import Tensor
 
 from ddm_gui.engine.events import Event, FlowProgress, Stage
 from ddm_gui.engine.files import previous
-from ddm_gui.engine.patches import PatchPool
+from ddm_gui.engine.patches import PatchPool, field_places
 from ddm_gui.engine.settings import Settings
 from ddm_gui.engine.spectrum import noise_floor, periodogram
 from ddm_gui.engine.training import (
@@ -41,7 +41,7 @@ FLOOR_BATCHES = 16
 LARGEST_GROWTH = 4.0  # of the loss over its least: training has diverged beyond
 DRAWS, DRAW_FLOOR = {Stage.FLOW: 1, Stage.PRETRAIN: 5}, 2  # which random stream
 
-Velocity = Callable[[Tensor, Tensor], Tensor]
+Velocity = Callable[..., Tensor]  # of y_t and t, and over the field of places
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,17 +60,25 @@ class FlowModel:
 
 @dataclass(frozen=True)
 class PathSample:
-    """A batch on the path of flow matching: y_t (B x C x P x P), t (B), target velocity u = y_1 - y_0."""
+    """A batch on the path of flow matching: y_t (B x C x P x P), t (B), target velocity u = y_1 - y_0; and, where the
+    networks are told, the places of its pixels in the field (B x 2 x P x P)."""
 
     y_t: Tensor
     t: Tensor
     target: Tensor
+    places: Tensor | None = None
 
     @classmethod
-    def at(cls, data: Tensor, noise: Tensor, t: Tensor) -> PathSample:
+    def at(cls, data: Tensor, noise: Tensor, t: Tensor, places: Tensor | None = None) -> PathSample:
         """y_t = (1 - t) y_0 + t y_1 for data y_1 and noise y_0."""
         weight = t[:, None, None, None]
-        return cls((1 - weight) * noise + weight * data, t, data - noise)
+        return cls((1 - weight) * noise + weight * data, t, data - noise, places)
+
+    def under(self, velocity: Velocity) -> Tensor:
+        """What a network says of it, as y_t."""
+        if self.places is None:
+            return velocity(self.y_t, self.t)
+        return velocity(self.y_t, self.t, self.places)
 
     @property
     def weight(self) -> Tensor:
@@ -78,22 +86,40 @@ class PathSample:
         return self.t[:, None, None, None]
 
 
-def sample_path(data: Tensor, generator: torch.Generator) -> PathSample:
+def sample_path(data: Tensor, generator: torch.Generator, places: Tensor | None = None) -> PathSample:
     """y_t = (1 - t) y_0 + t y_1 with noise y_0; t is uniform, one draw in each of B equal strata."""
     count = data.shape[0]
     t = (torch.arange(count) + torch.rand(count, generator=generator)) / count
     noise = torch.randn(data.shape, generator=generator).to(data.device)
-    return PathSample.at(data, noise, t.to(data.device))
+    return PathSample.at(data, noise, t.to(data.device), places)
 
 
 def patches_seen(
-    pool: PatchPool, sight: Sight, settings: Settings, device: torch.device, generator: torch.Generator
-) -> Tensor:
-    """A batch of patches as the networks see them, B x C x P x P: never mirrored, and dull ones left out."""
+    pool: PatchPool,
+    sight: Sight,
+    settings: Settings,
+    device: torch.device,
+    generator: torch.Generator,
+    misplaced: float = 0.0,
+) -> tuple[Tensor, Tensor | None]:
+    """A batch of patches as the networks see them, B x C x P x P: never mirrored, and dull ones left out; and, over the
+    field, their places, B x 2 x P x P.
+
+    Of the places a share of `misplaced` is drawn at random instead: so that content, which has its usual places, too,
+    is not taken for what the lens does there.
+    """
     size = settings.patch_size + sight.margin
-    patches = pool.draw(sight.surplus * settings.batch_size, size, generator).pixels.to(device)
-    seen = sight.apply(patches)
-    return sight.levelled(seen[sight.bright_enough(seen, settings.batch_size)])
+    batch = pool.draw(sight.surplus * settings.batch_size, size, generator)
+    seen = sight.apply(batch.pixels.to(device))
+    kept = sight.bright_enough(seen, settings.batch_size)
+    places = None
+    if settings.over_field:
+        chosen, positions = kept.cpu(), batch.positions
+        if misplaced > 0:
+            elsewhere = torch.rand(positions.shape, generator=generator)
+            positions = positions.where(torch.rand(len(positions), 1, generator=generator) >= misplaced, elsewhere)
+        places = field_places(positions[chosen], batch.pitch[chosen], settings.patch_size).to(device)
+    return sight.levelled(seen[kept]), places
 
 
 def build_velocity(settings: Settings, sight: Sight) -> VelocityModel:
@@ -101,7 +127,7 @@ def build_velocity(settings: Settings, sight: Sight) -> VelocityModel:
     with seeded(settings.seed, torch.device("cpu")):
         if settings.network == "compact":
             blocks = (settings.blocks, settings.blocks, settings.blocks)
-            return VelocityNet(sight.channels, settings.width, blocks, sight.sigma_data)
+            return VelocityNet(sight.channels, settings.width, blocks, sight.sigma_data, settings.over_field)
         sizes = [settings.patch_size // 2**level for level in range(len(settings.multiples))]
         return UNet(
             sight.channels,
@@ -111,6 +137,7 @@ def build_velocity(settings: Settings, sight: Sight) -> VelocityModel:
             sizes.index(settings.attention) if settings.attention else None,
             settings.dropout,
             sight.sigma_data,
+            settings.over_field,
         )
 
 
@@ -147,11 +174,12 @@ class FlowTraining(Training):
 
     def _add_gradient(self, generator: torch.Generator) -> Tensor:
         """One batch's share of the gradient; its loss."""
-        batch = patches_seen(self.pool, self.sight, self.settings, self.device, generator)
-        sample = sample_path(batch, generator)
+        settings = self.settings
+        seen, places = patches_seen(self.pool, self.sight, settings, self.device, generator, settings.misplaced_share)
+        sample = sample_path(seen, generator, places)
         dropout_seed = int(torch.randint(2**62, (), generator=generator))
         with seeded(dropout_seed, self.device):
-            loss: Tensor = (self.network(sample.y_t, sample.t) - sample.target).square().mean()
+            loss: Tensor = (sample.under(self.network) - sample.target).square().mean()
         torch.autograd.backward(loss / self.settings.accumulate)
         return loss.detach()
 
@@ -244,8 +272,8 @@ def train_flow(
 def measured_floor(
     velocity: Velocity,
     sight: Sight,
-    seen: PatchPool,
-    unseen: PatchPool,
+    known: PatchPool,
+    unknown: PatchPool,
     settings: Settings,
     device: torch.device,
 ) -> float:
@@ -255,9 +283,10 @@ def measured_floor(
     """
     excess = 0.0
     for batch in range(FLOOR_BATCHES):
-        for pool, sign in ((unseen, 1.0), (seen, -1.0)):
+        for pool, sign in ((unknown, 1.0), (known, -1.0)):
             generator = draws(settings.seed, DRAW_FLOOR, batch)
-            sample = sample_path(patches_seen(pool, sight, settings, device, generator), generator)
-            error = (velocity(sample.y_t, sample.t) - sample.target).square()
+            seen, places = patches_seen(pool, sight, settings, device, generator)
+            sample = sample_path(seen, generator, places)
+            error = (sample.under(velocity) - sample.target).square()
             excess += sign * float((sample.weight * error).mean()) / FLOOR_BATCHES
     return max(0.0, excess)

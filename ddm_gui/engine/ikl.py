@@ -42,5 +42,5 @@ def excess_loss(auxiliary: Tensor, degraded: Tensor, sample: PathSample) -> Tens
 def integrated_kl(auxiliary: Velocity, degraded: Velocity, simulated: Tensor, generator: torch.Generator) -> float:
     """The IKL between simulated and degraded patches, nats per value, for exact velocities: E[t |v_aux - v_deg|^2]."""
     sample = sample_path(simulated, generator)
-    difference = auxiliary(sample.y_t, sample.t) - degraded(sample.y_t, sample.t)
+    difference = sample.under(auxiliary) - sample.under(degraded)
     return float((sample.weight * difference.square()).mean())

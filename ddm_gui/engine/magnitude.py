@@ -34,11 +34,10 @@ class MagnitudeMatch:
         self.excess = (degraded.real.mean(dim=(2, 3)) - CAUTION * noise).clamp_min(0)
         self.visible = self.excess / (self.excess + noise).clamp_min(1e-12)
         frequency = torch.fft.fftfreq(degraded.shape[0], device=degraded.device)
-        angle = torch.atan2(frequency[:, None].expand_as(self.visible), frequency.expand_as(self.visible))
         radius = torch.hypot(frequency[:, None], frequency)
         self.weight = self.visible.square() * ((self.visible > VISIBLE) & (radius > LOWEST))
-        parts = [torch.ones_like(angle), torch.cos(4 * angle), _ridge(angle.sin()), _ridge(angle.cos())]
-        self.basis = torch.stack(parts, dim=-1)
+        content = content_functions(*torch.meshgrid(frequency, frequency, indexing="ij"))
+        self.basis = torch.cat([torch.ones_like(content[..., :1]), content], dim=-1)
         prior = torch.diag(torch.tensor([1e-4, STIFFNESS, STIFFNESS, STIFFNESS], device=degraded.device))
         weighted = self.basis * self.weight[..., None]
         self.normal = torch.einsum("hwi,hwj->ij", weighted, self.basis) + prior
@@ -53,6 +52,13 @@ class MagnitudeMatch:
         fitted = torch.linalg.solve(self.normal, torch.einsum("hwi,hw->i", self.basis, self.weight * ratio))
         rest = ((ratio - self.basis @ fitted) * self.weight).clamp(-LARGEST, LARGEST)
         return rest, 0.5 * float(fitted[0])
+
+
+def content_functions(row: Tensor, col: Tensor) -> Tensor:
+    """In what photos differ beside their contrast, at frequencies (row, col) of any one shape: ... x 3, cos 4u and
+    ridges along both axes."""
+    angle = torch.atan2(row, col)
+    return torch.stack([torch.cos(4 * angle), _ridge(angle.sin()), _ridge(angle.cos())], dim=-1)
 
 
 def _ridge(sine: Tensor) -> Tensor:

@@ -10,19 +10,17 @@ import copy
 import math
 import time
 from collections.abc import Callable, Generator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from ddm_gui.engine import alternating
 from ddm_gui.engine.alternating import AlternatingTraining
 from ddm_gui.engine.blend import blended
-from ddm_gui.engine.colour import ColourMatch
+from ddm_gui.engine.colour import ColourMatch, apart
 from ddm_gui.engine.descent import KernelDescent, set_kernels
 from ddm_gui.engine.events import Event
 from ddm_gui.engine.flow import FlowModel, PathSample, build_velocity, sample_path
@@ -32,7 +30,7 @@ from ddm_gui.engine.magnitude import MagnitudeMatch
 from ddm_gui.engine.patches import PatchPool
 from ddm_gui.engine.phase import PhaseDescent, all_pass_gradient, taps_width
 from ddm_gui.engine.retrieval import retrieve, spectral_magnitude, turned_about
-from ddm_gui.engine.search import DRAW_KERNELS, PHOTOMETRY_RATE, KernelSearch, as_grid
+from ddm_gui.engine.search import DRAW_KERNELS, PHOTOMETRY_RATE, KernelSearch, Match, as_grid
 from ddm_gui.engine.settings import Settings
 from ddm_gui.engine.simulation import Simulation
 from ddm_gui.engine.spectrum import noise_floor, periodogram
@@ -71,6 +69,7 @@ TIMED = (
     "accumulate",
     "procedure",
     "whiten",
+    "over_field",
     "network",
     "width",
     "blocks",
@@ -286,14 +285,14 @@ class KernelTraining(KernelSearch):
         listened = update - (TRIAL - TRIAL_LISTENING)
         if listened >= 0:
             with torch.no_grad():
-                auxiliary = self.followed(sample.y_t, sample.t)
-                degraded = self.flow.velocity(sample.y_t, sample.t)
+                auxiliary = sample.under(self.followed)
+                degraded = sample.under(self.flow.velocity)
             self.ikls[stretch] = self.ikls[stretch].lerp(excess_loss(auxiliary, degraded, sample), 1 / (listened + 1))
 
     def _set_kernel(self, kernel: Tensor) -> None:
         """Luminance's kernel k x k, and with it those of the colours."""
         self.kernel = kernel
-        colours = self.colour.apart(kernel, self.differences) if len(self.differences) > 1 else kernel[None]
+        colours = apart(kernel, self.differences) if len(self.differences) > 1 else kernel[None]
         set_kernels(self.model.logits, colours)
 
     def _state_of_phases(self) -> dict[str, Tensor]:
@@ -317,8 +316,8 @@ class KernelTraining(KernelSearch):
         if in_round < ROUND - LISTENING:
             return
         with torch.no_grad():
-            auxiliary = self.followed(sample.y_t, sample.t)
-            degraded = self.flow.velocity(sample.y_t, sample.t)
+            auxiliary = sample.under(self.followed)
+            degraded = sample.under(self.flow.velocity)
         self._remember(excess_loss(auxiliary, degraded, sample))
         self._listen(matching_loss(auxiliary - degraded, sample.weight, simulated))
         if in_round == ROUND - 1:
@@ -334,7 +333,7 @@ class KernelTraining(KernelSearch):
     def _follow(self, sample: PathSample, in_round: int, count: int) -> None:
         """One update of the auxiliary network by flow matching on simulated patches, after `count` such updates."""
         self.optimiser.zero_grad()
-        loss = (self.auxiliary(sample.y_t, sample.t) - sample.target).square().mean()
+        loss = (sample.under(self.auxiliary) - sample.target).square().mean()
         torch.autograd.backward(loss)
         self.optimiser.step()
         self.watch.see(loss, count)
@@ -421,17 +420,6 @@ class KernelTraining(KernelSearch):
         self.gradient = tensors["gradient"].to(device)
 
 
-@dataclass(frozen=True, eq=False)
-class Match:
-    """What step 2 found: kernels, their start and the spectral one, 1 x 1 x C' x k x k and centred; noise; IKL."""
-
-    kernels: NDArray[np.float32]
-    start: NDArray[np.float32]
-    spectral: NDArray[np.float32]
-    noise_sigma: float
-    ikl: float
-
-
 def learn_kernels(
     flow: FlowModel,
     clean: PatchPool,
@@ -489,12 +477,17 @@ def seconds_per_update(settings: Settings, device: torch.device) -> tuple[float,
     patches = torch.zeros(1, sight.channels, settings.patch_size, settings.patch_size, device=device)
     t = torch.full((1,), 0.5, device=device)
 
+    def velocity() -> Tensor:
+        places = patches.new_full((len(t), 2, *patches.shape[2:]), 0.5) if settings.over_field else None
+        result: Tensor = network(patches, t, places)
+        return result
+
     def forward() -> float:
         with torch.no_grad():
-            return float(network(patches, t).square().mean())
+            return float(velocity().square().mean())
 
     def both_ways() -> float:
-        loss = network(patches, t).square().mean()
+        loss = velocity().square().mean()
         torch.autograd.backward(loss)
         return float(loss.detach())  # waits for the device
 

@@ -24,14 +24,27 @@ NAMED = 3  # how many files a message names
 
 @dataclass(frozen=True, eq=False)
 class PatchBatch:
-    """Patches: `pixels` count x C x size x size, float32 in [0, 1]; `positions` count x 2, float32.
+    """Patches: `pixels` count x C x size x size, float32 in [0, 1]; `positions` and `pitch` count x 2, float32.
 
     A position is (row, col) of the patch's centre in the full photo, in [0, 1]: 0 is the centre of the first pixel,
-    1 that of the last.
+    1 that of the last. The pitch is how much further the next pixel lies.
     """
 
     pixels: Tensor
     positions: Tensor
+    pitch: Tensor
+
+    def places(self, size: int) -> Tensor:
+        """Where each of the middle size x size pixels of the patches lies in the field: count x 2 x size x size."""
+        return field_places(self.positions, self.pitch, size)
+
+
+def field_places(positions: Tensor, pitch: Tensor, size: int) -> Tensor:
+    """The field positions, row and col, of the pixels of patches around `positions`: count x 2 x size x size."""
+    steps = torch.arange(size, device=positions.device) - (size - 1) / 2
+    down = positions[:, :1] + pitch[:, :1] * steps
+    right = positions[:, 1:] + pitch[:, 1:] * steps
+    return torch.stack([down[:, :, None].expand(-1, -1, size), right[:, None, :].expand(-1, size, -1)], dim=1)
 
 
 @dataclass(frozen=True)
@@ -171,19 +184,19 @@ class PatchPool:
         Raises:
             ValueError: no photo in the pool is as large as a patch.
         """
-        starts, centres = self._places(count, size, generator)
+        starts, centres, pitch = self._places(count, size, generator)
         values = self._gather(starts, size)
         for _ in range(REDRAWS):
             (again,) = torch.where(_mostly_clipped(values))
             if not len(again):
                 break
-            starts, centres[again] = self._places(len(again), size, generator)
+            starts, centres[again], pitch[again] = self._places(len(again), size, generator)
             values[again] = self._gather(starts, size)
         pixels = values.float().div_(255.0) if values.dtype == torch.uint8 else values
         if mirror:
             chosen = torch.rand(count, generator=generator) < 0.5
             pixels[chosen] = pixels[chosen].flip(-1)
-        return PatchBatch(pixels, centres)
+        return PatchBatch(pixels, centres, pitch)
 
     def split(self, fraction: float, seed: int) -> tuple[PatchPool, PatchPool]:
         """(the rest, a `fraction` of the photos held out), on the same memory; at least one photo in each.
@@ -205,8 +218,8 @@ class PatchPool:
     def _with_areas(self, areas: Sequence[_Area]) -> PatchPool:
         return PatchPool(self._buffer, areas, self.channels, self.depth, self.patch_size)
 
-    def _places(self, count: int, size: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        """Where patches begin: indices into the buffer, count x C x size (one per row), and centres, count x 2."""
+    def _places(self, count: int, size: int, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
+        """Indices into the buffer where patches begin, count x C x size (one per row); centre and pitch, count x 2."""
         offset, plane, stride, high, wide, first_row, first_col, photo_height, photo_width = self._table.T
         across = (wide - size + 1).clamp(min=0)
         places = (high - size + 1).clamp(min=0) * across
@@ -221,9 +234,9 @@ class PatchPool:
         planes = corner[:, None] + plane[area, None] * torch.arange(self.channels)
         starts = planes[:, :, None] + stride[area, None, None] * torch.arange(size)
         middle = (size - 1) / 2
-        down = (first_row[area] + row + middle) / (photo_height[area] - 1).clamp(min=1)
-        right = (first_col[area] + col + middle) / (photo_width[area] - 1).clamp(min=1)
-        return starts, torch.stack([down, right], dim=1)
+        height, width = (photo_height[area] - 1).clamp(min=1), (photo_width[area] - 1).clamp(min=1)
+        down, right = (first_row[area] + row + middle) / height, (first_col[area] + col + middle) / width
+        return starts, torch.stack([down, right], dim=1), torch.stack([1 / height, 1 / width], dim=1)
 
     def _gather(self, starts: Tensor, size: int) -> Tensor:
         """The rows that begin at `starts`, as patches count x C x size x size in the buffer's own type."""

@@ -60,25 +60,32 @@ def all_pass_gradient(velocity: Velocity, whitened: Tensor, taps: int, generator
     Returns:
         taps x taps, antisymmetric: the tangent of all-pass filters is the odd filters.
     """
-    filter = torch.zeros(1, taps, taps, device=whitened.device)
-    filter[0, taps // 2, taps // 2] = 1.0
-    filter.requires_grad_(True)
-    patches = unit_contrast(blur_valid(whitened, filter))
-    sample = _middle_times(patches.detach(), generator)
+    return all_pass_gradients(velocity, whitened, taps, generator).sum(dim=0)
+
+
+def all_pass_gradients(
+    velocity: Velocity, whitened: Tensor, taps: int, generator: torch.Generator, places: Tensor | None = None
+) -> Tensor:
+    """What each patch adds to `all_pass_gradient`, B x taps x taps; `places` of its middle, B x 2 x P x P."""
+    filters = torch.zeros(len(whitened), 1, taps, taps, device=whitened.device)
+    filters[:, 0, taps // 2, taps // 2] = 1.0
+    filters.requires_grad_(True)
+    patches = unit_contrast(blur_valid(whitened, filters))
+    sample = _middle_times(patches.detach(), generator, places)
     with torch.no_grad():
         linear, _ = linear_velocity(sample.t)
-        difference = linear[:, None, None, None] * sample.y_t - velocity(sample.y_t, sample.t)
-    (gradient,) = torch.autograd.grad((sample.weight * difference * patches).mean(), filter)
-    odd: Tensor = 0.5 * (gradient[0] - gradient[0].flip(0, 1))
+        difference = linear[:, None, None, None] * sample.y_t - sample.under(velocity)
+    (gradient,) = torch.autograd.grad((sample.weight * difference * patches).mean(), filters)
+    odd: Tensor = 0.5 * (gradient[:, 0] - gradient[:, 0].flip(1, 2))
     return odd
 
 
-def _middle_times(data: Tensor, generator: torch.Generator) -> PathSample:
+def _middle_times(data: Tensor, generator: torch.Generator, places: Tensor | None) -> PathSample:
     """A batch on the path, t uniform in TIMES, one draw in each of B equal strata."""
     count, (first, last) = data.shape[0], TIMES
     t = first + (last - first) * (torch.arange(count) + torch.rand(count, generator=generator)) / count
     noise = torch.randn(data.shape, generator=generator).to(data.device)
-    return PathSample.at(data, noise, t.to(data.device))
+    return PathSample.at(data, noise, t.to(data.device), places)
 
 
 class PhaseDescent:
@@ -126,7 +133,7 @@ class PhaseDescent:
     def with_phases_of(self, kernel: Tensor, gains: Tensor, other: Tensor) -> tuple[Tensor, Tensor]:
         """Kernel k x k and gains C: its |H| with the phases of another one, then as the power spectra say."""
         phase = self._spectrum(other).angle()
-        moved = _confined(self._spectrum(kernel).abs() * torch.exp(1j * phase), kernel.shape[-1])
+        moved = confined(self._spectrum(kernel).abs() * torch.exp(1j * phase), kernel.shape[-1])
         for _ in range(SETTLING_STEPS):
             moved, gain = self._moved(moved, moved * gains[:, None, None], torch.zeros_like(phase))
             gains = gains * math.exp(gain)
@@ -136,7 +143,7 @@ class PhaseDescent:
         """Phases turned by `turn`, rad, N x N, and magnitudes a little towards what the power spectra say."""
         correction, gain = self.match.correction(colours)
         moved = self._spectrum(kernel) * torch.exp(torch.complex(MAGNITUDE_RATE * correction, turn))
-        return _confined(moved, kernel.shape[-1]), gain
+        return confined(moved, kernel.shape[-1]), gain
 
     def _turn(self, gradient: Tensor) -> Tensor:
         """Kalman's step of each phase, rad, N x N, and what is known afterwards."""
@@ -166,11 +173,11 @@ class PhaseDescent:
         self.state = {name: tensors[name].to(value.device) for name, value in self.state.items()}
 
 
-def _confined(transfer: Tensor, k: int) -> Tensor:
-    """A spectrum N x N, origin at (0, 0) -> the nearest kernel k x k, >= 0, its sum one."""
-    picture = torch.fft.fftshift(torch.fft.ifft2(transfer).real)
+def confined(transfer: Tensor, k: int, pedestal: float = PEDESTAL) -> Tensor:
+    """Spectra ... x N x N, origin at (0, 0) -> the nearest kernels ... x k x k, >= 0, their sums one."""
+    picture = torch.fft.fftshift(torch.fft.ifft2(transfer).real, dim=(-2, -1))
     first = transfer.shape[-1] // 2 - k // 2
-    kept = picture[first : first + k, first : first + k]
-    kept = (kept - PEDESTAL * kept.max()).clamp_min(0)
-    result: Tensor = kept / kept.sum()
+    kept = picture[..., first : first + k, first : first + k]
+    kept = (kept - pedestal * kept.amax(dim=(-2, -1), keepdim=True)).clamp_min(0)
+    result: Tensor = kept / kept.sum(dim=(-2, -1), keepdim=True)
     return result

@@ -12,23 +12,26 @@ import torch
 from numpy.typing import NDArray
 
 import ddm_gui
-from ddm_gui.engine import history
+from ddm_gui.engine import field_matching, history, matching
 from ddm_gui.engine.demo import build
 from ddm_gui.engine.devices import choose_device
 from ddm_gui.engine.errors import UserError
 from ddm_gui.engine.events import CheckpointSaved, Estimate, Event, KernelSnapshot, Note, Result, Stage
+from ddm_gui.engine.field_matching import learn_field
+from ddm_gui.engine.field_phase import CONTEXT
 from ddm_gui.engine.files import previous
 from ddm_gui.engine.flow import FlowModel, Pretraining, train_flow
 from ddm_gui.engine.known_set import KnownSet, truth_beside
 from ddm_gui.engine.lock import locked
-from ddm_gui.engine.matching import TIMED, Match, learn_kernels, seconds_per_update, updates_needed, work
+from ddm_gui.engine.matching import TIMED, learn_kernels, seconds_per_update
 from ddm_gui.engine.patches import PatchPool, check_sources
 from ddm_gui.engine.phase import taps_width
 from ddm_gui.engine.photo import find_photos
 from ddm_gui.engine.project import Project, StageState, checkpoint_notes
 from ddm_gui.engine.psf import PsfGrid
 from ddm_gui.engine.restore.photos import restore_photos
-from ddm_gui.engine.scores import kernel_ncc, kernel_psnr, score_folders
+from ddm_gui.engine.scores import colour_shift_error, kernel_ncc, kernel_psnr, node_nccs, score_folders
+from ddm_gui.engine.search import Match
 from ddm_gui.engine.settings import Settings
 from ddm_gui.engine.spectrum import WINDOW
 from ddm_gui.engine.whitening import PlainPixels, Whitening
@@ -69,6 +72,17 @@ def learn(
     return learned
 
 
+def _check_nodes(known: PsfGrid, path: Path, settings: Settings) -> None:
+    """Refuses a true PSF with other nodes than those that are learned."""
+    wanted = (settings.rows, settings.cols)
+    if known.nodes != wanted:
+        raise UserError(
+            f"{path} has a grid of {known.nodes[0]} x {known.nodes[1]} kernels.",
+            f"It cannot be compared with {'one kernel for the whole photo' if wanted == (1, 1) else 'another grid'}.",
+            f"Choose a true PSF of {wanted[0]} x {wanted[1]}, or set rows and cols to its numbers.",
+        )
+
+
 def _truth(project: Project, given: Path | None) -> tuple[PsfGrid | None, Note | None]:
     """The true PSF, if there is one; and a sentence on it, if nobody asked for it."""
     path = given or truth_beside(project.degraded)
@@ -76,13 +90,7 @@ def _truth(project: Project, given: Path | None) -> tuple[PsfGrid | None, Note |
         return None, None
     try:
         known = PsfGrid.load(path)
-        rows, cols = known.kernels.shape[:2]
-        if (rows, cols) != (1, 1):
-            raise UserError(
-                f"{path} varies over the field ({rows} x {cols} kernels).",
-                "It cannot be compared with one kernel for the whole photo.",
-                "Choose a true PSF of one row and one column.",
-            )
+        _check_nodes(known, path, project.settings)
     except UserError as error:
         if given is not None:
             raise
@@ -108,15 +116,10 @@ def _learn(
 ) -> Generator[Event, None, Learned | None]:
     """The two steps and their files, without the closing Result. `told` is said once the run can begin."""
     settings = project.settings
-    if (settings.rows, settings.cols) != (1, 1):
-        raise UserError(
-            f"A grid of {settings.rows} x {settings.cols} kernels cannot be learned yet.",
-            "This version learns one kernel for the whole photo.",
-            "Set rows and cols to 1.",
-        )
     seen = settings.patch_size + (Whitening.margin if settings.whiten else PlainPixels.margin)
     turned = taps_width(settings.kernel_size) - 1 if settings.procedure == "rounds" else 0
-    patch = max(WINDOW, seen + turned)
+    undone = 2 * CONTEXT if settings.over_field else 0
+    patch = max(WINDOW, seen + turned + undone)
     check_sources(project.clean, project.degraded, patch)
     device = choose_device(settings.device)
     with locked(project.root):
@@ -147,7 +150,7 @@ def _steps(
     flow = yield from _flow(project, degraded, clean, device)
     if clean is None or only is Stage.FLOW:
         return None
-    match = yield from _match(project, flow, clean, degraded.depth, device)
+    match = yield from _match(project, flow, degraded, clean, device)
     error = doubt(match.kernels, match.spectral)
     psf = PsfGrid(match.kernels, match.noise_sigma, "display", _provenance(project, flow, match), error)
     psf.save(project.psf)
@@ -180,11 +183,14 @@ def doubt(kernels: NDArray[np.float32], spectral: NDArray[np.float32]) -> float:
 
 
 def _match(
-    project: Project, flow: FlowModel, clean: PatchPool, depth: int, device: torch.device
+    project: Project, flow: FlowModel, degraded: PatchPool, clean: PatchPool, device: torch.device
 ) -> Generator[Event, None, Match]:
     """Step 2, its snapshots written to the project's history at each checkpoint."""
-    fingerprint = project.fingerprint(Stage.KERNELS)
-    run = learn_kernels(flow, clean, depth, project.settings, device, project.kernels_checkpoint, fingerprint)
+    settings, checkpoint, fingerprint = project.settings, project.kernels_checkpoint, project.fingerprint(Stage.KERNELS)
+    if settings.over_field:
+        run = learn_field(flow, degraded, clean, settings, device, checkpoint, fingerprint)
+    else:
+        run = learn_kernels(flow, clean, degraded.depth, settings, device, checkpoint, fingerprint)
     snapshots = history.read(project.history)
     try:
         while True:
@@ -271,8 +277,15 @@ def _step_seconds(settings: Settings, device: torch.device, paces: Paces | None 
     return {
         Stage.PRETRAIN: flow * settings.images_pretrain / per_update,
         Stage.FLOW: flow * settings.images_flow / per_update,
-        Stage.KERNELS: kernels * work(settings, updates_needed(settings)),
+        Stage.KERNELS: kernels * _work_of_kernels(settings),
     }
+
+
+def _work_of_kernels(settings: Settings) -> float:
+    """All work of step 2, in updates that train a network."""
+    if settings.over_field:
+        return field_matching.work(settings, field_matching.updates_needed(settings))
+    return matching.work(settings, matching.updates_needed(settings))
 
 
 def _share_left(project: Project, stage: Stage) -> float:
@@ -299,11 +312,17 @@ def _result(learned: Learned, truth: PsfGrid | None, **photos: float) -> Result:
     """The closing event, with the kernel's scores where the truth is known."""
     scores = {}
     if truth is not None:
+        kernels = learned.psf.kernels
         scores = {
             "ncc_start": kernel_ncc(learned.start, truth.kernels),
-            "ncc": kernel_ncc(learned.psf.kernels, truth.kernels),
-            "kernel_psnr": kernel_psnr(learned.psf.kernels, truth.kernels),
+            "ncc": kernel_ncc(kernels, truth.kernels),
+            "kernel_psnr": kernel_psnr(kernels, truth.kernels),
         }
+        if truth.nodes != (1, 1):
+            nodes = node_nccs(kernels, truth.kernels)
+            scores |= {"ncc_mean": float(nodes.mean()), "ncc_worst": float(nodes.min())}
+        if 3 in (learned.psf.channels, truth.channels):
+            scores["colour_shift_error"] = colour_shift_error(kernels, truth.kernels)
     return Result(noise_sigma=learned.psf.noise_sigma, ikl=learned.ikl, seconds=learned.seconds, **scores, **photos)
 
 

@@ -194,8 +194,15 @@ def centred(kernels: NDArray[np.floating[Any]]) -> NDArray[np.float32]:
         if np.abs(error).max() < 1e-3:
             break
         offset += error
-        moved = spline_shift(given, [0.0] * (given.ndim - 2) + list(offset), order=3, mode="constant", cval=0.0)
+        moved = _shifted(given, offset)
         moved = np.maximum(moved[..., BORDER:-BORDER, BORDER:-BORDER], 0.0)
     sums = moved.sum(axis=(-2, -1), keepdims=True)
     result: NDArray[np.float32] = (moved / sums).astype(np.float32)
     return result
+
+
+def _shifted(kernels: NDArray[np.float64], offset: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Each of (..., k, k) by a cubic spline of its own: one over all axes takes 4 values along each of them."""
+    pictures = kernels.reshape(-1, *kernels.shape[-2:])
+    moved = [spline_shift(picture, offset, order=3, mode="constant", cval=0.0) for picture in pictures]
+    return np.stack(moved).reshape(kernels.shape)

@@ -35,14 +35,41 @@ def kernel_ncc(learned: Kernels, truth: Kernels) -> float:
     Raises:
         ValueError: the grids have different rows, columns or channels (1 against 3 is fine).
     """
-    one, other = _alike(learned, truth)
-    side = 2 * max(one.shape[-1], other.shape[-1])
-    one, other = (_placed(centred(kernels), side) for kernels in (one, other))
+    one, other = _comparable(learned, truth)
     one -= one.mean()
     other -= other.mean()
-    spectra = fft.rfft2(one) * fft.rfft2(other).conj()
-    products = fft.irfft2(spectra.reshape(-1, *spectra.shape[-2:]).sum(axis=0), s=(side, side))
+    products = _products(one, other).sum(axis=(0, 1))
     return float(products.max() / np.sqrt((one**2).sum() * (other**2).sum()))
+
+
+def node_nccs(learned: Kernels, truth: Kernels) -> NDArray[np.float64]:
+    """Rows x cols: the NCC of each node, as in `kernel_ncc`, all at the one shift that is best for the whole grid.
+
+    Raises:
+        ValueError: as in `kernel_ncc`.
+    """
+    one, other = _comparable(learned, truth)
+    for kernels in (one, other):
+        kernels -= kernels.mean(axis=(2, 3, 4), keepdims=True)
+        kernels /= np.sqrt((kernels**2).sum(axis=(2, 3, 4), keepdims=True))
+    products = _products(one, other)
+    row, col = np.unravel_index(int(products.sum(axis=(0, 1)).argmax()), products.shape[2:])
+    nccs: NDArray[np.float64] = products[:, :, row, col]
+    return nccs
+
+
+def _comparable(learned: Kernels, truth: Kernels) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Both centred, on a square of twice the larger size."""
+    one, other = _alike(learned, truth)
+    side = 2 * max(one.shape[-1], other.shape[-1])
+    return _placed(centred(one), side), _placed(centred(other), side)
+
+
+def _products(one: NDArray[np.float64], other: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Rows x cols x n x n: the sum over channels and pixels of the product of each node's kernels, at each shift."""
+    spectra = (fft.rfft2(one) * fft.rfft2(other).conj()).sum(axis=2)
+    products: NDArray[np.float64] = fft.irfft2(spectra, s=one.shape[-2:])
+    return products
 
 
 def kernel_psnr(learned: Kernels, truth: Kernels) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -116,14 +117,28 @@ class KernelSearch(Training):
         self.averaged, self.heard = numbers["averaged"], numbers["heard"]
 
 
+@dataclass(frozen=True, eq=False)
+class Match:
+    """What step 2 found: kernels, their start and the spectral one, each rows x cols x C' x k x k and centred; the
+    noise; the IKL."""
+
+    kernels: NDArray[np.float32]
+    start: NDArray[np.float32]
+    spectral: NDArray[np.float32]
+    noise_sigma: float
+    ikl: float
+
+
 def as_grid(kernels: Tensor) -> NDArray[np.float32]:
-    """C' x k x k on any device, of any sign and sum -> 1 x 1 x C' x k x k, >= 0, summing to one, centred, read-only.
+    """(rows x cols x) C' x k x k on any device, of any sign and sum -> rows x cols x C' x k x k (1 x 1 for one kernel),
+    >= 0, summing to one, centred, read-only.
 
     A kernel without anything positive, on its way, is shown flat.
     """
     positive = kernels.cpu().clamp_min(0)
-    positive = positive + (positive.sum(dim=(1, 2), keepdim=True) <= 0)
-    positive = positive / positive.sum(dim=(1, 2), keepdim=True)  # each colour counts alike for the common centroid
-    grid = centred(positive.numpy()[None, None])
+    positive = positive + (positive.sum(dim=(-2, -1), keepdim=True) <= 0)
+    positive = positive / positive.sum(dim=(-2, -1), keepdim=True)  # each colour counts alike for the common centroid
+    pixels = positive.numpy()
+    grid = centred(pixels.reshape((1,) * (5 - pixels.ndim) + pixels.shape))
     grid.flags.writeable = False
     return grid

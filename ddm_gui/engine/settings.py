@@ -67,6 +67,10 @@ def _alternating(settings: Settings) -> bool:
     return settings.procedure == "alternating"
 
 
+def _over_field(settings: Settings) -> bool:
+    return settings.over_field
+
+
 def _has_unet(settings: Settings) -> bool:
     return settings.network == "unet"
 
@@ -110,8 +114,34 @@ class Settings:
         choices=(None, 1, 3),
         advanced=False,
     )
-    rows: int = setting(1, "Rows", "Rows of the kernel grid over the field.", scope=Scope.KERNELS, low=1, high=64)
-    cols: int = setting(1, "Columns", "Columns of the kernel grid over the field.", scope=Scope.KERNELS, low=1, high=64)
+    rows: int = setting(
+        1,
+        "Rows",
+        "Rows of the grid of kernels over the field; 1 and 1 column: one blur for the whole photo.",
+        scope=Scope.FLOW,
+        low=1,
+        high=64,
+        advanced=False,
+    )
+    cols: int = setting(
+        1,
+        "Columns",
+        "Columns of the grid of kernels over the field.",
+        scope=Scope.FLOW,
+        low=1,
+        high=64,
+        advanced=False,
+    )
+    misplaced_share: float = setting(
+        0.2,
+        "Misplaced patches",
+        "Over the field, the share of degraded patches that step 1 is told a random place of: what is usual there in "
+        "photos is not taken for what the lens does.",
+        scope=Scope.FLOW,
+        low=0.0,
+        high=0.9,
+        applies=_over_field,
+    )
     noise_sigma: NoiseSigma = setting(
         "learn",
         "Noise",
@@ -411,6 +441,11 @@ class Settings:
         _check_together(self)
 
     @property
+    def over_field(self) -> bool:
+        """Whether kernels are looked for that change over the field, and the networks are told where patches lie."""
+        return (self.rows, self.cols) != (1, 1)
+
+    @property
     def multiples(self) -> tuple[int, ...]:
         """`multipliers` as numbers."""
         return tuple(int(word) for word in self.multipliers.split(","))
@@ -470,6 +505,8 @@ SMALLEST_DEEP = 9  # px: layers of 5, 5, 1 and a first one of at least 1 pixel m
 def _check_together(settings: Settings) -> None:
     """Refuses values that are right alone and do nothing, or nothing right, beside each other."""
     made_of = settings.parametrisation
+    if settings.over_field:
+        _check_over_field(settings)
     if settings.procedure == "rounds":
         if made_of != "softmax":
             raise UserError(
@@ -502,6 +539,22 @@ def _check_together(settings: Settings) -> None:
             "Set sum_weight to 0, or choose parametrisation deep-linear.",
         )
     _check_patch_size(settings)
+
+
+def _check_over_field(settings: Settings) -> None:
+    """Refuses what cannot be done with a grid of kernels."""
+    if settings.procedure != "rounds":
+        raise UserError(
+            f"The procedure {settings.procedure} cannot learn a grid of kernels yet (rows, cols).",
+            "It learns one kernel for the whole photo.",
+            "Choose procedure rounds, or set rows and cols to 1.",
+        )
+    if settings.start != "spectral":
+        raise UserError(
+            f"A grid of kernels cannot start from a {settings.start} one (start).",
+            "Its magnitudes are read from power spectra, and only its phases are searched for.",
+            "Choose start spectral.",
+        )
 
 
 def _check_patch_size(settings: Settings) -> None:

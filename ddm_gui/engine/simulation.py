@@ -44,10 +44,21 @@ class Simulation:
         patches = batch.pixels.to(kernels.device)
         noise = torch.randn((*patches.shape[:2], side, side), generator=generator).to(kernels.device)
         seen = self.sight.apply(self._camera(patches, kernels, noise))
-        kept = self.sight.bright_enough(seen, self.settings.batch_size)
+        # Judged by what the networks will see: beside a bright edge all may be clipped, hence of no contrast at all.
+        kept = self.sight.bright_enough(middle(seen, self.settings.patch_size), self.settings.batch_size)
         return patches[kept], noise[kept], seen[kept]
 
     def _camera(self, patches: Tensor, kernels: KernelModel, noise: Tensor) -> Tensor:
-        """What the camera did: blur, noise, clipping, rounding (gradient straight through the last two)."""
-        exposed = blur_valid(patches, kernels.with_gain()) + kernels.log_sigma.exp() * noise
-        return round_straight_through(clip_straight_through(exposed), self.depth)
+        return photographed(patches, kernels.with_gain(), kernels.log_sigma.exp() * noise, self.depth)
+
+
+def photographed(patches: Tensor, kernels: Tensor, noise: Tensor, depth: int) -> Tensor:
+    """What the camera did to patches: blur (`blur_valid`), noise, clipping, rounding to `depth` bits; the gradient
+    passes straight through the last two."""
+    return round_straight_through(clip_straight_through(blur_valid(patches, kernels) + noise), depth)
+
+
+def middle(patches: Tensor, size: int) -> Tensor:
+    """The middle ... x size x size of ... x n x n."""
+    first = (patches.shape[-1] - size) // 2
+    return patches[..., first : first + size, first : first + size]

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 from torch.nn.functional import avg_pool2d, pad
 
+from ddm_gui.engine.field import Field
 from ddm_gui.engine.patches import PatchPool
 
 WINDOW = 64  # width and height of the patches whose periodograms are averaged
 PATCHES = 2048
+FIELD_PATCHES = 8192  # for all nodes of a grid
 BATCH = 256
 CAUTION = 1.1  # times the noise is subtracted: noise left over is divided by next to nothing at the finest detail
 
@@ -21,17 +25,38 @@ def periodogram(pool: PatchPool, seed: int) -> Tensor:
     Hann-windowed, mean taken off.
     """
     generator = torch.Generator().manual_seed(seed)
+    total = torch.zeros(WINDOW, WINDOW, pool.channels, pool.channels, dtype=torch.complex64)
+    for _ in range(PATCHES // BATCH):
+        transform = _transformed(pool.draw(BATCH, WINDOW, generator).pixels)
+        total += torch.einsum("bchw,bdhw->hwcd", transform, transform.conj()) / PATCHES
+    return total
+
+
+def field_periodograms(pool: PatchPool, field: Field, seed: int) -> tuple[Tensor, Tensor]:
+    """The periodogram around each of the N nodes of a grid, N x WINDOW x WINDOW x C x C, and how many patches it is the
+    mean of, N: a patch counts for the nodes around it by their bilinear weights."""
+    generator = torch.Generator().manual_seed(seed)
+    shape = (WINDOW, WINDOW, pool.channels, pool.channels)
+    total = torch.zeros(field.rows * field.cols, math.prod(shape), dtype=torch.complex64)
+    counts = torch.zeros(len(total))
+    for _ in range(FIELD_PATCHES // BATCH):
+        batch = pool.draw(BATCH, WINDOW, generator)
+        transform, weights = _transformed(batch.pixels), field.weights(batch.positions)
+        products = torch.einsum("bchw,bdhw->bhwcd", transform, transform.conj()).flatten(1)
+        total += weights.T.to(products.dtype) @ products
+        counts += weights.sum(dim=0)
+    return (total / counts[:, None].clamp_min(1e-6)).view(-1, *shape), counts
+
+
+def _transformed(patches: Tensor) -> Tensor:
+    """Patches B x C x WINDOW x WINDOW, their means taken off, under a Hann window, in the Fourier domain; per value."""
     taper = torch.hann_window(WINDOW, periodic=True)
     window = taper[:, None] * taper
     window = window / window.square().mean().sqrt()
     weight = window.square() / window.square().sum()
-    total = torch.zeros(WINDOW, WINDOW, pool.channels, pool.channels, dtype=torch.complex64)
-    for _ in range(PATCHES // BATCH):
-        patches = pool.draw(BATCH, WINDOW, generator).pixels
-        centred = patches - (patches * weight).sum(dim=(2, 3), keepdim=True)
-        transform = torch.fft.fft2(centred * window) / WINDOW
-        total += torch.einsum("bchw,bdhw->hwcd", transform, transform.conj()) / PATCHES
-    return total
+    centred = patches - (patches * weight).sum(dim=(2, 3), keepdim=True)
+    transform: Tensor = torch.fft.fft2(centred * window) / WINDOW
+    return transform
 
 
 def noise_floor(spectrum: Tensor) -> float:

@@ -178,6 +178,7 @@ class UNet(VelocityModel):
             bottom, where they then do too; None: nowhere.
         dropout: share of values left out while it learns.
         sigma_data: standard deviation of the data.
+        over_field: whether it is told where in the photo a patch lies.
     """
 
     def __init__(
@@ -189,8 +190,9 @@ class UNet(VelocityModel):
         attention_level: int | None,
         dropout: float,
         sigma_data: float,
+        over_field: bool = False,
     ) -> None:
-        super().__init__(sigma_data)
+        super().__init__(sigma_data, over_field)
         embedding = width * max(multiples)
         self.embed = NoiseEmbedding(width, embedding)
 
@@ -199,7 +201,7 @@ class UNet(VelocityModel):
             return Block(inputs, outputs, embedding, encodes=encodes, attends=here, dropout=dropout)
 
         widths = [width * multiple for multiple in multiples]
-        self.enter = UnitConv(channels + 1, widths[0], 3)  # one channel of ones stands for biases
+        self.enter = UnitConv(channels + 2 * over_field + 1, widths[0], 3)  # one channel of ones stands for biases
         kept, last = [widths[0]], widths[0]
         self.down = nn.ModuleList()
         for level, outputs in enumerate(widths):
@@ -235,7 +237,7 @@ class UNet(VelocityModel):
                 module.threshold = 0
 
     def residual(self, x: Tensor, t: Tensor) -> Tensor:
-        """F: B x channels x H x W, t: B -> as x."""
+        """See VelocityModel."""
         embedded = self.embed(t)
         ones = torch.ones_like(x[:, :1])
         x = torch.cat([x, ones], dim=1).contiguous(memory_format=torch.channels_last)

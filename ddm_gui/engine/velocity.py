@@ -36,22 +36,34 @@ class VelocityModel(nn.Module, ABC):
     of white noise of that size.
     """
 
-    def __init__(self, sigma_data: float = 1.0) -> None:
+    def __init__(self, sigma_data: float = 1.0, over_field: bool = False) -> None:
+        """`over_field`: the velocity depends on where in the photo a patch lies (section 3.3 of the paper)."""
         super().__init__()
-        self.sigma_data = sigma_data
+        self.sigma_data, self.over_field = sigma_data, over_field
 
     @abstractmethod
     def residual(self, x: Tensor, t: Tensor) -> Tensor:
-        """F: B x channels x H x W and t: B -> as x, in any precision."""
+        """F: B x channels x H x W (with two more channels, the positions in [-1, 1], over the field) and t: B ->
+        B x channels x H x W, in any precision."""
 
     def stop_dropout(self) -> None:
         """From now on nothing is left out, whatever the mode."""
         return
 
-    def forward(self, y_t: Tensor, t: Tensor) -> Tensor:
-        """y_t: B x channels x H x W, t: B in [0, 1] -> velocity, as y_t, float32."""
+    def forward(self, y_t: Tensor, t: Tensor, places: Tensor | None = None) -> Tensor:
+        """y_t: B x channels x H x W, t: B in [0, 1], places: B x 2 x H x W in [0, 1], row and col of each pixel in the
+        field, for a network that is told them -> velocity, as y_t, float32.
+
+        Raises:
+            ValueError: the network is to be told the places and was not, or the other way round.
+        """
+        if (places is not None) != self.over_field:
+            raise ValueError("a network over the field is told where its patches lie, and no other is")
         linear, size = (coefficient[:, None, None, None] for coefficient in linear_velocity(t, self.sigma_data))
-        return linear * y_t + self.sigma_data * size * self.residual(y_t * size, t).float()
+        x = y_t * size
+        if places is not None:
+            x = torch.cat([x, 2 * places - 1], dim=1)
+        return linear * y_t + self.sigma_data * size * self.residual(x, t).float()
 
 
 class FilterNormConv(nn.Module):
@@ -98,10 +110,17 @@ class VelocityNet(VelocityModel):
     half size again. Patches must have sizes divisible by 4. It starts as the exact velocity of white noise.
     """
 
-    def __init__(self, channels: int, width: int, blocks: tuple[int, int, int], sigma_data: float = 1.0) -> None:
-        super().__init__(sigma_data)
+    def __init__(
+        self,
+        channels: int,
+        width: int,
+        blocks: tuple[int, int, int],
+        sigma_data: float = 1.0,
+        over_field: bool = False,
+    ) -> None:
+        super().__init__(sigma_data, over_field)
         self.embed_time = nn.Sequential(nn.Linear(2 * FREQUENCIES, width), nn.SiLU())
-        self.enter = FilterNormConv(4 * channels, width, 3)
+        self.enter = FilterNormConv(4 * (channels + 2 * over_field), width, 3)
         self.bias = nn.Parameter(torch.zeros(width))
         self.before = nn.ModuleList(ResidualBlock(width, width) for _ in range(blocks[0]))
         self.down = FilterNormConv(4 * width, width, 1)
@@ -112,7 +131,7 @@ class VelocityNet(VelocityModel):
         nn.init.zeros_(self.leave.gain)
 
     def residual(self, x: Tensor, t: Tensor) -> Tensor:
-        """F: B x channels x H x W, t: B -> as x."""
+        """See VelocityModel."""
         angles = math.pi * t[:, None] * torch.arange(1, FREQUENCIES + 1, device=t.device)
         embedded_t = self.embed_time(torch.cat([angles.cos(), angles.sin()], dim=1))
         with reduced_precision(x.device):

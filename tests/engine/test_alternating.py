@@ -43,7 +43,7 @@ class Shelf:
 
     def draw(self, count: int, size: int, generator: torch.Generator, mirror: bool = False) -> PatchBatch:
         pixels = 0.2 + 0.6 * torch.rand(count, self.channels, size, size, generator=generator)
-        return PatchBatch(pixels, torch.zeros(count, 2))
+        return PatchBatch(pixels, *torch.zeros(2, count, 2))
 
 
 def a_training(channels: int = 3, kernels: int = 1, **changes: Any) -> AlternatingTraining:

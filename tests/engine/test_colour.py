@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from ddm_gui.engine.colour import MOST_SHARPENED, TIMES, ColourMatch
+from ddm_gui.engine.colour import MOST_SHARPENED, TIMES, ColourMatch, apart
 from ddm_gui.engine.patches import PatchBatch, PatchPool
 from ddm_gui.engine.simulate import dead_leaves, degrade
 from ddm_gui.engine.spectrum import WINDOW, noise_floor, periodogram
@@ -136,7 +136,7 @@ def separated(match: ColourMatch, kernel: Tensor, gains: Tensor, noise: Tensor =
     numbers = match.differences(kernel, gains, noise)
     assert numbers.shape == (match.channels, 5)
     assert not numbers.requires_grad
-    return match.apart(kernel, numbers)
+    return apart(kernel, numbers)
 
 
 def assert_kernels(kernels: Tensor, channels: int, size: int = SIZE) -> None:
@@ -184,20 +184,18 @@ def test_what_shifts_smear_in_the_mean_kernel_is_counted_once(
 def test_the_numbers_of_the_colours_count_beside_their_mean_only() -> None:
     """A shift or width of all colours together is the common kernel's; numbers of zero leave it alone."""
     kernel = points((0, 0))[0]
-    match = a_match(points((0, 0), (0, 0), (0, 0)))
-    torch.testing.assert_close(match.apart(kernel, torch.zeros(3, 5)), kernel.expand(3, -1, -1), rtol=0.0, atol=1e-6)
+    torch.testing.assert_close(apart(kernel, torch.zeros(3, 5)), kernel.expand(3, -1, -1), rtol=0.0, atol=1e-6)
     numbers = 0.05 * torch.randn(3, 5, generator=torch.Generator().manual_seed(0))
     together = torch.tensor([0.7, -0.4, 0.1, 0.2, 0.05])
-    torch.testing.assert_close(match.apart(kernel, numbers + together), match.apart(kernel, numbers))
+    torch.testing.assert_close(apart(kernel, numbers + together), apart(kernel, numbers))
 
 
 def test_sharpening_has_a_limit() -> None:
     """However far colours lie apart: no frequency is raised by more than MOST_SHARPENED, so specks stay specks."""
-    match = a_match(points((0, 0), (0, 0), (0, 0), size=25))
     kernel = points((0, 0), width=2.0, size=25)[0]
     numbers = torch.zeros(3, 5)
     numbers[0, 1], numbers[2, 1] = 3.0, -3.0
-    found = match.apart(kernel, numbers)
+    found = apart(kernel, numbers)
     assert_kernels(found, 3, 25)
     assert float(found.max()) < 1.1 * math.exp(MOST_SHARPENED) * float(kernel.max())
 
@@ -257,7 +255,7 @@ class Shelf:
     def draw(self, count: int, size: int, generator: torch.Generator, mirror: bool = False) -> PatchBatch:
         places = [torch.randint(n, (count,), generator=generator).tolist() for n in (len(self.pictures), 128, 128)]
         cut = [self.pictures[i, :, r : r + size, c : c + size] for i, r, c in zip(*places, strict=True)]
-        return PatchBatch(torch.stack(cut), torch.zeros(count, 2))
+        return PatchBatch(torch.stack(cut), *torch.zeros(2, count, 2))
 
 
 def test_the_shift_is_found_from_photos_of_other_scenes() -> None:

@@ -104,10 +104,10 @@ def test_degraded_patches_are_whitened_of_equal_contrast_and_not_dull(tmp_path: 
     pool = pool_of(tmp_path / "half", [half])
     whitening = whitening_of(pool)
     settings = TINY.with_changes({"batch_size": 16})
-    batch = patches_seen(pool, whitening, settings, CPU, torch.Generator().manual_seed(0))
+    batch, _ = patches_seen(pool, whitening, settings, CPU, torch.Generator().manual_seed(0))
     assert batch.shape == (16, 1, 16, 16)
     torch.testing.assert_close(batch.square().mean(dim=(1, 2, 3)), torch.ones(16))
-    again = patches_seen(pool, whitening, settings, CPU, torch.Generator().manual_seed(0))
+    again, _ = patches_seen(pool, whitening, settings, CPU, torch.Generator().manual_seed(0))
     assert torch.equal(batch, again)
 
 
@@ -115,7 +115,7 @@ def test_colours_are_seen_as_one_luminance(tmp_path: Path) -> None:
     photos = [dead_leaves(112, 112, np.random.default_rng([2, index])) for index in range(2)]
     pool = pool_of(tmp_path / "colour", photos)
     assert pool.channels == 3
-    batch = patches_seen(pool, whitening_of(pool), TINY, CPU, torch.Generator().manual_seed(0))
+    batch, _ = patches_seen(pool, whitening_of(pool), TINY, CPU, torch.Generator().manual_seed(0))
     assert batch.shape == (8, 1, 16, 16)
     t = torch.full((8,), 0.5)
     assert build_velocity(TINY, SEEN)(batch, t).shape == batch.shape
@@ -166,7 +166,7 @@ def test_step_1_learns_and_gives_a_frozen_model(tmp_path: Path) -> None:
         total = 0.0
         for number in range(8):
             generator = torch.Generator().manual_seed(1000 + number)
-            batch = patches_seen(pool, model.sight, settings, CPU, generator)
+            batch, _ = patches_seen(pool, model.sight, settings, CPU, generator)
             sample = sample_path(batch, generator)
             with torch.no_grad():
                 total += float((velocity_net(sample.y_t, sample.t) - sample.target).square().mean()) / 8
@@ -256,7 +256,7 @@ def test_batches_of_one_update_are_one_large_batch(pool: PatchPool) -> None:
     generator, whole = training.draws(TINY.seed, flow.DRAWS[Stage.FLOW], 0), build_velocity(TINY, whitening)
     samples = []
     for _ in range(4):
-        samples.append(sample_path(patches_seen(pool, whitening, TINY, CPU, generator), generator))
+        samples.append(sample_path(patches_seen(pool, whitening, TINY, CPU, generator)[0], generator))
         torch.randint(2**62, (), generator=generator)  # the seed of dropout
     y_t, t, target = (torch.cat([getattr(sample, name) for sample in samples]) for name in ("y_t", "t", "target"))
     loss = (whole(y_t, t) - target).square().mean()
@@ -274,7 +274,7 @@ def test_plain_pixels_keep_their_colours(tmp_path: Path) -> None:
     model, _ = finish(flow.train_flow(pool, settings, CPU, tmp_path / "flow.safetensors", {}))
     assert isinstance(model, FlowModel)
     assert model.sight == PlainPixels(3)
-    batch = patches_seen(pool, model.sight, settings, CPU, torch.Generator().manual_seed(0))
+    batch, _ = patches_seen(pool, model.sight, settings, CPU, torch.Generator().manual_seed(0))
     assert batch.shape == (8, 3, 16, 16)
     assert -1.0 <= float(batch.min()) < 0.0 < float(batch.max()) <= 1.0
     assert model.velocity(batch, torch.full((8,), 0.5)).shape == batch.shape

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from ddm_gui.engine import matching, retrieval
 from ddm_gui.engine.blend import blended, without_haze
-from ddm_gui.engine.colour import ColourMatch
+from ddm_gui.engine.colour import ColourMatch, apart
 from ddm_gui.engine.descent import KernelDescent
 from ddm_gui.engine.errors import UserError
 from ddm_gui.engine.flow import FlowModel, Velocity, build_velocity, sample_path
@@ -249,7 +249,7 @@ class Shelf:
         pixels = 0.2 + 0.6 * torch.rand(count, self.channels, size, size, generator=generator)
         if self.value is not None:
             pixels = torch.full_like(pixels, self.value)
-        return PatchBatch(pixels, torch.zeros(count, 2))
+        return PatchBatch(pixels, *torch.zeros(2, count, 2))
 
 
 def identity_whitening(channels: int, noise_power: float = 0.0) -> Whitening:
@@ -714,7 +714,7 @@ def test_while_phases_are_turned_the_kernels_of_the_colours_are_made_of_one(
         pulled(training, 1)
         colours = training.model.kernels().detach()
         assert colours.shape == (kernels, 5, 5)
-        expected = training.colour.apart(training.kernel, DIFFERENCES) if kernels > 1 else training.kernel[None]
+        expected = apart(training.kernel, DIFFERENCES) if kernels > 1 else training.kernel[None]
         torch.testing.assert_close(colours, expected, rtol=0.0, atol=1e-5)
         assert kernels == 1 or float((colours[0] - colours[2]).abs().max()) > 0.01
     assert len(turned) == 3 * 3
@@ -978,7 +978,7 @@ def test_the_colours_are_set_apart_before_the_phases_are_turned_and_after(
         return DIFFERENCES / len(given)
 
     def assert_apart() -> None:
-        expected = training.colour.apart(training.kernel, DIFFERENCES / len(given))
+        expected = apart(training.kernel, DIFFERENCES / len(given))
         torch.testing.assert_close(training.model.kernels().detach(), expected, rtol=0.0, atol=1e-5)
 
     monkeypatch.setattr(training.colour, "differences", differences)
@@ -1045,8 +1045,9 @@ def test_a_batch_that_is_slow_here_is_timed_in_part(monkeypatch: pytest.MonkeyPa
             super().__init__()
             self.gain = torch.nn.Parameter(torch.ones(()))
 
-        def forward(self, y_t: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
+        def forward(self, y_t: torch.Tensor, t: torch.Tensor, places: torch.Tensor | None) -> torch.Tensor:
             assert len(y_t) == len(t)
+            assert places is None
             batches.append(len(y_t))
             time.sleep(0.03 * len(y_t))
             return y_t * self.gain

@@ -13,7 +13,18 @@ import numpy as np
 import pytest
 import torch
 
-from ddm_gui.engine import alternating, flow, history, matching, pipeline, retrieval, spectrum, training
+from ddm_gui.engine import (
+    alternating,
+    field_magnitude,
+    field_matching,
+    flow,
+    history,
+    matching,
+    pipeline,
+    retrieval,
+    spectrum,
+    training,
+)
 from ddm_gui.engine.errors import UserError
 from ddm_gui.engine.events import (
     CheckpointSaved,
@@ -51,6 +62,7 @@ TINY = Settings(
     images_kernel=8 * 8,
     device="cpu",
 )
+GRID = {"rows": 2, "cols": 3}
 UPDATES = 12  # of step 1
 # Updates: the own start is measured; then stretches from it, a candidate, itself turned about, and on from the best.
 STRETCHES = 3 + 4 * (2 + 3)
@@ -61,6 +73,11 @@ MATCHING = STRETCHES + 2 * 4  # updates of step 2: then two rounds
 def small_amounts(monkeypatch: pytest.MonkeyPatch) -> None:
     """The same code on fewer patches, and a report, a snapshot after each update, so that a test knows where it is."""
     monkeypatch.setattr(spectrum, "PATCHES", spectrum.BATCH)
+    monkeypatch.setattr(spectrum, "FIELD_PATCHES", spectrum.BATCH)
+    monkeypatch.setattr(field_magnitude, "STEPS", 5)
+    monkeypatch.setattr(field_matching, "TRYING", 2)
+    monkeypatch.setattr(field_matching, "MEASURING", 4)
+    monkeypatch.setattr(field_matching, "LISTENING", 2)
     monkeypatch.setattr(flow, "FLOOR_BATCHES", 2)
     monkeypatch.setattr(matching, "STRETCH", 2)
     monkeypatch.setattr(matching, "TRIAL", 3)
@@ -496,10 +513,34 @@ def test_a_run_that_met_nan_says_so_and_can_go_on_from_before(
     assert_equal(project, straight[0])
 
 
-def test_a_grid_is_refused_with_a_sentence(project: Project) -> None:
-    with pytest.raises(UserError, match="2 x 3 kernels"):
-        done(project.with_settings(TINY.with_changes({"rows": 2, "cols": 3})))
-    assert not project.root.exists()
+def test_a_grid_is_learned_and_compared_node_by_node(project: Project, tmp_path: Path) -> None:
+    project = project.with_settings(TINY.with_changes(GRID))
+    rng = np.random.default_rng(0)
+    PsfGrid(rng.random((2, 3, 1, 9, 9))).save(tmp_path / "grid.safetensors")
+    learned, events = finish(learn(project, truth=tmp_path / "grid.safetensors"))
+    assert learned is not None
+    psf = PsfGrid.load(project.psf)
+    assert psf.nodes == (2, 3)
+    assert psf.size == 9
+    np.testing.assert_allclose(psf.kernels.sum(axis=(3, 4)), 1.0, atol=1e-5)
+    snapshots = [event for event in events if isinstance(event, KernelSnapshot)]
+    assert {snapshot.kernels.shape for snapshot in snapshots} == {psf.kernels.shape}
+    assert not snapshots[-1].kernels.flags.writeable
+    result = events[-1]
+    assert isinstance(result, Result)
+    assert None not in (result.ncc, result.ncc_mean, result.ncc_worst, result.ikl)
+    assert result.ncc_worst <= result.ncc_mean  # type: ignore[operator]
+
+
+def test_a_grid_for_one_blur_in_all_colours(project: Project) -> None:
+    done(project.with_settings(TINY.with_changes({**GRID, "channels": 1})))
+    assert PsfGrid.load(project.psf).channels == 1
+
+
+def test_a_grid_that_starts_flat_or_moves_as_published_is_refused() -> None:
+    for change in ({"start": "flat"}, {"procedure": "alternating"}):
+        with pytest.raises(UserError, match="grid"):
+            TINY.with_changes({**GRID, **change})
 
 
 def test_one_blur_per_colour_is_refused_for_grey_photos(project: Project) -> None:
@@ -627,10 +668,22 @@ def test_kernels_of_any_size_are_learned_and_lie_in_the_middle(
             {"images_pretrain": 8 * 6, "network": "unet", "multipliers": "1,2", "dropout": 0.2, "accumulate": 2},
             [starts(Stage.PRETRAIN), flow_seen(8 * 4), ends(Stage.PRETRAIN), starts(Stage.FLOW), ends(Stage.FLOW)],
         ),
+        # 8 updates of the auxiliary network, 2 of known phases, 4 of those looked for, 4 that measure
+        (GRID, [flow_seen(8 * 5), kernels_seen(8 * 3), kernels_seen(8 * 8), kernels_seen(8 * 10)]),
+        (
+            GRID,
+            [
+                starts(Stage.KERNELS),
+                kernels_seen(8 * 9),
+                kernels_seen(8 * 12),
+                kernels_seen(8 * 15),
+                kernels_seen(8 * 17),
+            ],
+        ),
     ],
-    ids=["alternating", "pretrained"],
+    ids=["alternating", "pretrained", "grid", "grid-often"],
 )
-def test_stopped_and_resumed_equals_never_stopped_in_the_papers_way_too(
+def test_stopped_and_resumed_equals_never_stopped_in_other_ways_too(
     project: Project, tmp_path: Path, choice: dict[str, object], stops: list[Callable[[Event], bool]]
 ) -> None:
     project = project.with_settings(TINY.with_changes(choice))
