@@ -581,6 +581,8 @@ def _check_patch_size(settings: Settings) -> None:
 _PAPER_FFHQ: dict[str, Any] = {
     "kernel_size": 28,
     "channels": 1,
+    "rows": 1,
+    "cols": 1,
     "noise_sigma": 0.02,
     "start": "random",
     "parametrisation": "normalised",
@@ -620,6 +622,15 @@ PRESETS: dict[str, dict[str, Any]] = {
     "glance": {"images_flow": 32_000, "candidates": 0, "images_phase": 9_600, "images_kernel": 6_400},
     # Meant for at most twenty minutes on two CPU cores.
     "thorough": {"images_flow": 250_000, "candidates": 4, "images_phase": 28_800, "images_kernel": 12_800},
+    # A lens over the field: a grid of kernels in colour, meant for at most thirty minutes on two CPU cores.
+    "lens": {
+        "rows": 8,
+        "cols": 8,
+        "start": "spectral",
+        "images_flow": 64_000,
+        "images_phase": 9_600,
+        "images_kernel": 48_000,
+    },
     "paper-ffhq-motion": _PAPER_FFHQ,
     "paper-ffhq-gaussian": _PAPER_FFHQ,
 }

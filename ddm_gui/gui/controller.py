@@ -345,8 +345,6 @@ class Controller(QObject):
             known = PsfGrid.load(truth) if truth is not None else None
         except UserError as error:
             self._tell(error)
-        if known is not None and known.nodes != (1, 1):
-            known = None  # one kernel cannot be compared with a grid; the run says so
         self.truth_known.emit(known)
 
     def _sources_arrived(self, role: Role, found: Found) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pyqtgraph as pg
 from numpy.typing import NDArray
+from pyqtgraph.GraphicsScene.mouseEvents import MouseClickEvent
 from PySide6.QtCore import QRectF, Qt, Signal
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QComboBox, QFrame, QSlider, QWidget
@@ -28,8 +29,11 @@ _CHANNELS = ("Red", "Green", "Blue")
 class KernelPictures(pg.GraphicsLayoutWidget):  # type: ignore[misc]
     """The learned kernel as a picture of a point of light, its origin at 0, row 0 on top; the true one beside it.
 
-    Both have the same scale of brightness, so that they can be compared.
+    Both have the same scale of brightness, so that they can be compared. Of a grid all kernels lie at their places over
+    the field, each in the brightness of its own peak.
     """
+
+    node_chosen = Signal(int, int)  # the row and column of the kernel of a grid that was clicked
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -52,6 +56,8 @@ class KernelPictures(pg.GraphicsLayoutWidget):  # type: ignore[misc]
         self._bar.axis.tickStrings = _shares
         self.addItem(self._bar, row=0, col=2)
         self._two = False
+        self._nodes: tuple[int, int] | None = None  # of the grid in view
+        self.scene().sigMouseClicked.connect(self._choose_node)
         self._below = LABELLED
         self.show_unit(shown=True)
         self.show_colours()
@@ -86,9 +92,7 @@ class KernelPictures(pg.GraphicsLayoutWidget):  # type: ignore[misc]
         kernels = [learned] if true is None else [learned, true]
         peak = max(float(kernel.max()) for kernel in kernels)
         for kernel, image, plot in zip(kernels, self._images, self._plots, strict=False):
-            bright = brightness(kernel, peak, logarithmic=logarithmic)
-            coloured = np.broadcast_to(bright, (3, *bright.shape[1:]))
-            image.setImage(np.ascontiguousarray(np.moveaxis(coloured, 0, -1)), levels=(0.0, 1.0))
+            image.setImage(_coloured(brightness(kernel, peak, logarithmic=logarithmic)), levels=(0.0, 1.0))
             size = kernel.shape[-1]
             first = -(size // 2) - 0.5
             image.setRect(QRectF(first, first, size, size))
@@ -98,9 +102,48 @@ class KernelPictures(pg.GraphicsLayoutWidget):  # type: ignore[misc]
         self._bar.setLevels((0.0, 1.0) if logarithmic else (0.0, peak))
         self._bar.axis.setTicks([TENTHS] if logarithmic else None)
         self._bar.setToolTip("Parts of the peak" if logarithmic else "Share of the light in a pixel")
-        self._two = true is not None
-        self._plots[1].setVisible(self._two)
+        self._bar.setVisible(True)
+        self._nodes = None
+        self._name_axes("pixels")
+        self._show_second(true is not None)
+
+    def show_field(self, learned: NDArray[np.float32], true: NDArray[np.float32] | None, *, logarithmic: bool) -> None:
+        """Grids of kernels, rows x cols x channels x k x k; where rows and columns differ in number, dark is left."""
+        grids = [learned] if true is None else [learned, true]
+        for grid, image, plot in zip(grids, self._images, self._plots, strict=False):
+            rows, cols = grid.shape[:2]
+            image.setImage(_coloured(_mosaic(grid, logarithmic=logarithmic)), levels=(0.0, 1.0))
+            image.setRect(QRectF(-0.5, -0.5, cols, rows))
+            side = max(rows, cols)
+            plot.setRange(QRectF((cols - side) / 2 - 0.5, (rows - side) / 2 - 0.5, side, side), padding=0.0)
+            for name, count in (("left", rows), ("bottom", cols)):
+                plot.getAxis(name).setTicks([[(place, str(place + 1)) for place in sorted({0, count - 1})]])
+        self._bar.setVisible(False)
+        self._nodes = learned.shape[:2]
+        self._name_axes("columns")
+        self._show_second(true is not None)
+
+    def _name_axes(self, unit: str) -> None:
+        """What the axes count."""
+        for plot in self._plots:
+            plot.getAxis("bottom").setLabel(unit, color=colours().muted)
+            plot.getAxis("bottom").showLabel(self._below == LABELLED)
+
+    def _show_second(self, shown: bool) -> None:
+        self._two = shown
+        self._plots[1].setVisible(shown)
         self._square()
+
+    def _choose_node(self, event: MouseClickEvent) -> None:
+        """A click on a kernel of the grid in view."""
+        if self._nodes is None or event.button() != Qt.MouseButton.LeftButton:
+            return
+        for plot in self._plots[: 2 if self._two else 1]:
+            if plot.vb.sceneBoundingRect().contains(event.scenePos()):
+                place = plot.vb.mapSceneToView(event.scenePos())
+                row, col = round(place.y()), round(place.x())
+                if 0 <= row < self._nodes[0] and 0 <= col < self._nodes[1]:
+                    self.node_chosen.emit(row, col)
 
     def height_for(self, width: int) -> int:
         """The height beyond which pictures in a widget of this width do not grow."""
@@ -142,7 +185,8 @@ class KernelView(QFrame):
         self._seen: list[int] = []
         self._kernels: list[NDArray[np.float32]] = []
         self._finished = False  # the last moment is the result of a whole run
-        self._truth: NDArray[np.float32] | None = None  # channels x k x k, centred
+        self._truth: NDArray[np.float32] | None = None  # rows x cols x channels x k x k, centred
+        self._node: tuple[int, int] | None = None  # the kernel of a grid that is enlarged; None: the whole field
         self._profiles_wished: bool | None = None  # None: where there is room
         self.channel_box = QComboBox()
         self.channel_box.setAccessibleName("Which colours of the kernel are shown")
@@ -153,12 +197,17 @@ class KernelView(QFrame):
         self.profiles_button.setToolTip("Cross-sections through the kernel's peak; below the pictures if they fit")
         self.profiles_button.setAccessibleName("Profiles of the kernel")
         self.profiles_button.clicked.connect(self._wish_profiles)
+        self.field_button = button("Field", "small")
+        self.field_button.setToolTip("Back to the kernels of the whole field")
+        self.field_button.setAccessibleName("All kernels over the field")
+        self.field_button.clicked.connect(lambda: self._look_at(None))
         self.log_button = button("Log", "small", checkable=True)
         self.log_button.setToolTip("Logarithmic brightness: shows the faint skirts of the kernel")
         self.log_button.setAccessibleName("Logarithmic brightness of the kernel")
         self.log_button.toggled.connect(self._redraw)
         self._waiting = Waiting("The blur kernel appears here: what a point of light becomes.")
         self.pictures = KernelPictures()
+        self.pictures.node_chosen.connect(lambda row, col: self._look_at((row, col)))
         self.profiles = KernelProfiles()
         self._widths = label("", "muted")
         self._widths.setToolTip(
@@ -180,6 +229,7 @@ class KernelView(QFrame):
         title.setBuddy(self.channel_box)  # on Linux a combo box is read by its label
         head.addWidget(title)
         head.addStretch()
+        head.addWidget(self.field_button)
         head.addWidget(self.channel_box)
         head.addWidget(self.profiles_button)
         head.addWidget(self.log_button)
@@ -226,7 +276,12 @@ class KernelView(QFrame):
 
     def show_truth(self, kernels: NDArray[np.float32] | None) -> None:
         """The true kernel, rows x cols x channels x k x k, where it is known."""
-        self._truth = centred(_middle(kernels)) if kernels is not None else None
+        self._truth = centred(kernels) if kernels is not None else None
+        self._redraw()
+
+    def _look_at(self, node: tuple[int, int] | None) -> None:
+        """Enlarges one kernel of a grid, or shows all of them (None)."""
+        self._node = node
         self._redraw()
 
     def clear(self) -> None:
@@ -247,6 +302,7 @@ class KernelView(QFrame):
         """Profiles below the pictures where there is room for both, else in place of them where they are wished."""
         known, roomy = bool(self._seen), self.height() >= ROOMY
         profiles = roomy if self._profiles_wished is None else self._profiles_wished
+        profiles = profiles and not self._whole_field()
         self.profiles_button.setChecked(known and profiles)
         self.profiles.setVisible(known and profiles)
         self.pictures.setVisible(known and (roomy or not profiles))
@@ -265,32 +321,54 @@ class KernelView(QFrame):
 
     def _redraw(self) -> None:
         known = bool(self._seen)
+        if self._node is not None and known and any(np.array(self._node) >= self._kernels[-1].shape[:2]):
+            self._node = None  # that of another grid
         for widget in (self.slider, self._moment, self._widths):
             widget.setVisible(known)
         self._waiting.setVisible(not known)
         self.log_button.setEnabled(known)
-        self.profiles_button.setEnabled(known)
+        self.profiles_button.setEnabled(known and not self._whole_field())
+        self.field_button.setVisible(known and self._is_grid() and self._node is not None)
         colour = known and self._kernels[-1].shape[2] == 3
         self.channel_box.setVisible(colour)
         if known:
             self._show_moment(min(self.slider.value(), len(self._seen) - 1), colour=colour)
         self._arrange()
 
+    def _is_grid(self) -> bool:
+        """Whether there are kernels over the field."""
+        return bool(self._kernels) and self._kernels[-1].shape[:2] != (1, 1)
+
+    def _whole_field(self) -> bool:
+        """Whether all kernels of a grid are in view."""
+        return self._is_grid() and self._node is None
+
     def _show_moment(self, index: int, *, colour: bool) -> None:
         chosen = self.channel_box.currentIndex() - 1
         channel = chosen if colour and chosen >= 0 else None
-        learned = _in_view(_middle(self._kernels[index]), channel)
-        true = _in_view(self._truth, channel) if self._truth is not None else None
+        kernels, truth = self._kernels[index], self._truth
+        if truth is not None and truth.shape[:2] != kernels.shape[:2]:
+            truth = None  # one kernel cannot be compared with a grid; the run says so
+        if self._whole_field():
+            learned, true = _in_view(kernels, channel), _in_view(truth, channel) if truth is not None else None
+        else:
+            row, col = self._node if self._is_grid() and self._node is not None else (0, 0)
+            learned = _in_view(kernels[row, col], channel)
+            true = _in_view(truth[row, col], channel) if truth is not None else None
         moment = "Result" if self._finished and index == len(self._seen) - 1 else f"{self._seen[index]:,} patches"
         if true is not None:
             moment += f" · NCC {kernel_ncc(learned, true):.3f}"
             size = max(learned.shape[-1], true.shape[-1])
             learned, true = _framed(learned, size), _framed(true, size)
         logarithmic = self.log_button.isChecked()
-        self.pictures.show_kernels(learned, true, logarithmic=logarithmic)
-        self.profiles.show_kernels(learned, true, channel, logarithmic=logarithmic)
+        if self._whole_field():
+            self.pictures.show_field(learned, true, logarithmic=logarithmic)
+            self._widths.setText("Click a kernel to enlarge it")
+        else:
+            self.pictures.show_kernels(learned, true, logarithmic=logarithmic)
+            self.profiles.show_kernels(learned, true, channel, logarithmic=logarithmic)
+            self._widths.setText(width_words(learned, true))
         self._moment.setText(moment)
-        self._widths.setText(width_words(learned, true))
 
     def _tell_moment(self, index: int) -> None:
         now = index >= len(self._seen) - 1
@@ -309,21 +387,31 @@ def _widths(kernel: NDArray[np.float32]) -> str:
     return " × ".join("—" if np.isnan(width) else f"{width:.1f}" for width in widths)
 
 
-def _middle(kernels: NDArray[np.float32]) -> NDArray[np.float32]:
-    """The kernel in the middle of the field, channels x k x k."""
-    middle: NDArray[np.float32] = kernels[kernels.shape[0] // 2, kernels.shape[1] // 2]
-    return middle
+def _in_view(kernels: NDArray[np.float32], channel: int | None) -> NDArray[np.float32]:
+    """One channel of kernels ... x channels x k x k, or all (None); where there is but one it stands for each."""
+    if channel is None or kernels.shape[-3] == 1:
+        return kernels
+    return kernels[..., channel : channel + 1, :, :]
 
 
-def _in_view(kernel: NDArray[np.float32], channel: int | None) -> NDArray[np.float32]:
-    """One channel of a kernel, or all (None); where there is but one it stands for each."""
-    return kernel if channel is None or len(kernel) == 1 else kernel[channel : channel + 1]
+def _framed(kernels: NDArray[np.float32], size: int) -> NDArray[np.float32]:
+    """Kernels with dark around them, ... x size x size; their origin k//2 comes to lie at size//2."""
+    before = size // 2 - kernels.shape[-1] // 2
+    around = 2 * [(before, size - kernels.shape[-1] - before)]
+    return np.pad(kernels, [(0, 0)] * (kernels.ndim - 2) + around)
 
 
-def _framed(kernel: NDArray[np.float32], size: int) -> NDArray[np.float32]:
-    """A kernel with dark around it, size x size; its origin k//2 comes to lie at size//2."""
-    before = size // 2 - kernel.shape[-1] // 2
-    return np.pad(kernel, [(0, 0)] + 2 * [(before, size - kernel.shape[-1] - before)])
+def _coloured(bright: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Brightness, 1 or 3 channels x H x W, as a picture H x W x 3."""
+    return np.ascontiguousarray(np.moveaxis(np.broadcast_to(bright, (3, *bright.shape[1:])), 0, -1))
+
+
+def _mosaic(kernels: NDArray[np.float32], *, logarithmic: bool) -> NDArray[np.float32]:
+    """Kernels rows x cols x channels x k x k side by side, channels x (rows k) x (cols k), each by its own peak."""
+    rows, cols, channels, size, _ = kernels.shape
+    bright = [[brightness(one, float(one.max()), logarithmic=logarithmic) for one in line] for line in kernels]
+    beside = np.array(bright, dtype=np.float32).transpose(2, 0, 3, 1, 4)
+    return beside.reshape(channels, rows * size, cols * size)
 
 
 def _dress(axis: pg.AxisItem) -> None:

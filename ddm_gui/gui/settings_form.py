@@ -30,11 +30,11 @@ from ddm_gui.gui.parts import button, horizontal, label, vertical
 from ddm_gui.gui.words import duration
 
 CUSTOM = "custom"
-NOT_YET = ("rows", "cols")  # more than one kernel over the field is still refused by the engine
 _PRESET_WORDS = {
     "glance": "A glance",
     "quick": "Quick",
     "thorough": "Thorough",
+    "lens": "A lens over the field",
     "paper-ffhq-motion": "The paper: camera shake",
     "paper-ffhq-gaussian": "The paper: Gaussian blur",
     CUSTOM: "My own",
@@ -85,8 +85,6 @@ class SettingsForm(QWidget):
         _add_row(forms[False], label(""), self._time)
         for item in fields(Settings):
             meta = item.metadata
-            if item.name in NOT_YET:
-                continue
             row = _row(item)
             words = label(meta["label"])
             words.setWordWrap(True)  # else the longest one makes the form wider than its column
