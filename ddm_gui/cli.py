@@ -344,12 +344,9 @@ def run_simulate(arguments: argparse.Namespace, reporter: Reporter) -> int:
         words = ["ddm", "learn", "--clean", clean, "--degraded", str(known.degraded)]
         words += ["--project", str(known.root / "project")]
         print(f"The degraded photos are in {known.degraded}, their originals in {known.sharp}.")
-        if psf.nodes == (1, 1):
-            print(f"The true kernel is {known.truth}; learning compares its result with it.")
-        else:
-            print(f"The true kernels are {known.truth}. This version cannot learn a grid yet, but restore with it.")
-            words = ["ddm", "restore", "--psf", str(known.truth), "--input", str(known.degraded)]
-            words += ["--output", str(known.root / "restored")]
+        print(f"The true kernels are in {known.truth}; learning compares its result with them.")
+        if psf.nodes != (1, 1):
+            words += ["--preset", "lens", "--rows", str(psf.nodes[0]), "--cols", str(psf.nodes[1])]
         print(f"To try: {subprocess.list2cmdline(words)}")
     return code
 

@@ -397,7 +397,7 @@ def test_a_lens_is_simulated_and_photos_are_restored_and_scored_with_its_grid(
     known = KnownSet(tmp_path / "set")
     words = ["--lens", "--rows", 2, "--cols", 3, "--kernel-size", 11, "--noise-sigma", 0.005]
     assert main(simulate_words(small_photos, known.root, *words)) == DONE
-    assert f"ddm restore --psf {known.truth}" in capsys.readouterr().out
+    assert "--preset lens --rows 2 --cols 3" in capsys.readouterr().out
     output = tmp_path / "restored"
     assert main(["restore", "--psf", str(known.truth), "--input", str(known.degraded), "--output", str(output)]) == DONE
     capsys.readouterr()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Generator, Sequence
+from contextlib import suppress
 from dataclasses import astuple, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -242,6 +244,31 @@ class PatchPool:
         """The rows that begin at `starts`, as patches count x C x size x size in the buffer's own type."""
         rows = self._buffer.unfold(0, size, 1)  # a view: row i is what begins at value i
         return rows.index_select(0, starts.reshape(-1)).view(*starts.shape, size)
+
+
+def of_one_size(paths: Sequence[Path]) -> Generator[Event, None, list[Path]]:
+    """Of photos those of the size that more than half of them have, yielding a PhotoSkipped for each other one; all
+    where there is no such size. A crop has lost its place in the field of the lens.
+
+    What cannot be read is passed on: `PatchPool.load` says why.
+    """
+    sizes: dict[Path, tuple[int, int]] = {}
+    for path in paths:
+        with suppress(UserError):
+            header = read_header(path)
+            sizes[path] = header.width, header.height
+    usual, count = Counter(sizes.values()).most_common(1)[0] if sizes else ((0, 0), 0)
+    if 2 * count <= len(sizes):
+        return list(paths)
+    kept = []
+    for path in paths:
+        size = sizes.get(path, usual)
+        if size == usual:
+            kept.append(path)
+            continue
+        reason = f"It is {size[0]} x {size[1]} pixels, most photos are {usual[0]} x {usual[1]}: it may be a crop."
+        yield PhotoSkipped(str(path), reason)
+    return kept
 
 
 def check_sources(clean: Sequence[Path], degraded: Sequence[Path], patch_size: int) -> None:

@@ -24,7 +24,7 @@ from ddm_gui.engine.flow import FlowModel, Pretraining, train_flow
 from ddm_gui.engine.known_set import KnownSet, truth_beside
 from ddm_gui.engine.lock import locked
 from ddm_gui.engine.matching import TIMED, learn_kernels, seconds_per_update
-from ddm_gui.engine.patches import PatchPool, check_sources
+from ddm_gui.engine.patches import PatchPool, check_sources, of_one_size
 from ddm_gui.engine.phase import taps_width
 from ddm_gui.engine.photo import find_photos
 from ddm_gui.engine.project import Project, StageState, checkpoint_notes
@@ -213,9 +213,12 @@ def _load(
     sources: tuple[Path, ...], patch: int, settings: Settings, blurred: int = 0
 ) -> Generator[Event, None, PatchPool]:
     """A folder as a pool of patches of `patch` px and as many more as will be `blurred` away."""
+    paths = find_photos(sources)
+    if blurred == 0 and settings.over_field and not settings.any_size:
+        paths = yield from of_one_size(paths)
     return (
         yield from PatchPool.load(
-            find_photos(sources),
+            paths,
             patch_size=patch + blurred,
             channels=3 if settings.channels == 3 else None,
             memory_budget_gb=settings.memory_budget,

@@ -132,6 +132,14 @@ class Settings:
         high=64,
         advanced=False,
     )
+    any_size: bool = setting(
+        False,
+        "Photos of any size",
+        "Over the field, take degraded photos of another size than most, too: they may be crops, which have lost their "
+        "place in the field.",
+        scope=Scope.FLOW,
+        applies=_over_field,
+    )
     misplaced_share: float = setting(
         0.2,
         "Misplaced patches",

@@ -12,7 +12,7 @@ import torch
 
 from ddm_gui.engine.errors import UserError
 from ddm_gui.engine.events import Event, PhotoSkipped
-from ddm_gui.engine.patches import LUMA, PatchPool, check_sources
+from ddm_gui.engine.patches import LUMA, PatchPool, check_sources, of_one_size
 from ddm_gui.engine.photo import Photo, find_photos, write
 
 NAME = "zdjęcia Großer 写真"
@@ -388,3 +388,48 @@ def test_real_photos_are_loaded(shared_data: Path) -> None:
     batch = pool.draw(64, 64, generator())
     assert batch.pixels.shape == (64, 3, 64, 64)
     assert 0.2 < float(batch.pixels.mean()) < 0.7
+
+
+# Photos of one size
+
+
+def one_size(folder: Path) -> tuple[list[str], list[PhotoSkipped]]:
+    """The names that are kept, and what is said of the others."""
+    run = of_one_size(find_photos([folder]))
+    said: list[PhotoSkipped] = []
+    while True:
+        try:
+            event = next(run)
+            assert isinstance(event, PhotoSkipped)
+            said.append(event)
+        except StopIteration as end:
+            return [path.name for path in end.value], said
+
+
+def test_photos_of_another_size_than_most_are_named_and_left_out(tmp_path: Path) -> None:
+    for name in "abc":
+        save(tmp_path / f"{name}.png", noise(30, 40))
+    save(tmp_path / "crop.png", noise(30, 36))
+    (tmp_path / "damaged.png").write_bytes(b"no photo")  # `load` names it
+    kept, said = one_size(tmp_path)
+    assert kept == ["a.png", "b.png", "c.png", "damaged.png"]
+    (skipped,) = said
+    assert Path(skipped.path).name == "crop.png"
+    assert "36 x 30" in skipped.reason
+    assert "40 x 30" in skipped.reason
+
+
+def test_where_no_size_is_that_of_most_all_photos_are_taken(tmp_path: Path) -> None:
+    for index, width in enumerate((40, 40, 36, 30)):
+        save(tmp_path / f"{index}.png", noise(30, width))
+    assert one_size(tmp_path) == (["0.png", "1.png", "2.png", "3.png"], [])
+
+
+def test_the_places_of_pixels_are_where_they_lie_in_the_photo(tmp_path: Path) -> None:
+    save(tmp_path / "a.tif", slopes(37, 52), 16)
+    batch = load(tmp_path).draw(5, 16, generator())
+    places = batch.places(10)
+    assert places.shape == (5, 2, 10, 10)
+    inside = batch.pixels[:, :2, 3:13, 3:13] * 1000  # row and column
+    expected = inside / torch.tensor([36.0, 51.0])[:, None, None]
+    torch.testing.assert_close(places, expected, atol=1e-3, rtol=0.0)
