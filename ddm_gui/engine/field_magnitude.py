@@ -31,6 +31,7 @@ FLATNESS, ROUGHNESS = 1e-2, 3e-3  # what holds a coefficient down: so much, and 
 STIFFNESS = 4.0  # each degree of a polynomial is held down by so many times more than the one before
 ROUND = 0.1  # round functions are held down by so many times less
 CANDIDATES = (300.0, 30.0, 3.0)  # how many times more what is not round is held down, if there is such a part
+LEAST_GAIN = 0.5  # nats per node that it must be better, in the units of the misfit
 CLUSTERING = 10.0  # patches of the same few photos count for one
 MOST_PATCHES = 200.0  # around one node: beyond, it is the few photos that limit what is known
 LOWEST = 1.5 / WINDOW  # cycles per pixel: below, the periodogram's window leaks
@@ -44,6 +45,16 @@ class FieldSpectra:
 
     power: Tensor
     counts: Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class FoundMagnitude:
+    """log|H|^2 at each node, N x F x F, 0 at frequency 0; log of the power that degraded photos have over clean ones, a
+    mean over the nodes; and whether nothing but round functions was needed."""
+
+    log_power: Tensor
+    contrast: float
+    is_round: bool
 
 
 class FieldMagnitude:
@@ -78,9 +89,8 @@ class FieldMagnitude:
         self.held = STIFFNESS ** degrees[:, None] * held
         self.held_round = (ROUND * (FLATNESS + ROUGHNESS * rings**4)).repeat(functions.shape[1])
 
-    def log_power(self, halves: tuple[FieldSpectra, FieldSpectra]) -> tuple[Tensor, float]:
-        """log|H|^2 at each node, N x F x F, 0 at frequency 0; and log of the power that degraded photos have over clean
-        ones, a mean over the nodes. The halves come of different photos."""
+    def fit(self, halves: tuple[FieldSpectra, FieldSpectra]) -> FoundMagnitude:
+        """What both halves say together; they come of different photos."""
         found = {
             stiffness: [self._score(self._fit(one, stiffness), other) for one, other in (halves, halves[::-1])]
             for stiffness in (math.inf, *CANDIDATES)
@@ -91,11 +101,14 @@ class FieldMagnitude:
             for stiffness, scores in found.items()
         }
         best = min(losses, key=lambda stiffness: losses[stiffness])
+        if losses[best] > -LEAST_GAIN * len(self.polynomials):
+            best = math.inf
         log_h = self._fit(_together(halves), best)
         contrast = self._contrast(log_h, _together(halves)).mean()
         whole = log_h.view(len(log_h), WINDOW, -1)
         mirrored = whole[:, :, 1:-1].flip(1, 2).roll(1, 1)
-        return torch.cat([whole, mirrored], dim=2).float(), float(contrast)
+        log_power = torch.cat([whole, mirrored], dim=2).float()
+        return FoundMagnitude(log_power, float(contrast), math.isinf(best))
 
     def _fit(self, spectra: FieldSpectra, stiffness: float) -> Tensor:
         """log|H|^2, N x F F', of the greatest likelihood."""

@@ -30,9 +30,9 @@ from ddm_gui.engine.field_phase import (
     FieldPhaseDescent,
     known_taps,
     placed_spectrum,
+    recentred,
     turned_patches,
     undone,
-    unveiled,
 )
 from ddm_gui.engine.flow import FlowModel, PathSample, sample_path
 from ddm_gui.engine.ikl import excess_loss
@@ -111,12 +111,12 @@ class FieldTraining(Training):
         self.sigma = noise_floor(spectra.mean(dim=0)) if learned else float(settings.noise_sigma)
         noise, reference = self.sigma**2 / degraded.channels, _luminance(clean_spectrum)
         known = [FieldSpectra(_luminance(half), seen) for half, seen in halves]
-        log_power, contrast = FieldMagnitude(self.field, reference, noise).log_power((known[0], known[1]))
-        self.gain = math.exp(contrast / 2)
+        found = FieldMagnitude(self.field, reference, noise).fit((known[0], known[1]))
+        self.gain = math.exp(found.contrast / 2)
         self.differences = torch.zeros(len(counts), 1, 5)  # of the colours, for `colour.apart`
         if degraded.channels > 1 and settings.channels != 1:
             self.differences = field_colours(self.field, spectra, counts, clean_spectrum, self.sigma**2)
-        self.phase = FieldPhaseDescent(self.field, log_power.to(device), settings.kernel_size)
+        self.phase = FieldPhaseDescent(self.field, found.log_power.to(device), settings.kernel_size, found.is_round)
         self.start = self.phase.kernels
         self.kernels = self.start  # of luminance, N x k x k: those of the moment
         self.mean = self.start  # over the second half of the turning
@@ -220,7 +220,7 @@ class FieldTraining(Training):
     def _measure(self, measured: int, generator: torch.Generator) -> None:
         """Update number `measured` of the network that follows the kernels found, and then says what the IKL is."""
         if measured == 0:
-            self.kernels = unveiled(self.mean) if self.turning else self.start
+            self.kernels = recentred(self.mean) if self.turning else self.start
             self._begin_following()
         sample = self._sample(self.kernels, generator)
         self._follow(sample, measured, MEASURING)
