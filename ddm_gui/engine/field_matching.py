@@ -38,7 +38,7 @@ from ddm_gui.engine.flow import FlowModel, PathSample, sample_path
 from ddm_gui.engine.ikl import excess_loss
 from ddm_gui.engine.patches import PatchPool, field_places
 from ddm_gui.engine.phase import all_pass_gradients, taps_width
-from ddm_gui.engine.search import DRAW_KERNELS, LARGEST_GROWTH, Match, as_grid
+from ddm_gui.engine.search import DRAW_KERNELS, DRAW_TRIAL, LARGEST_GROWTH, Match, as_grid
 from ddm_gui.engine.settings import Settings
 from ddm_gui.engine.simulation import middle, photographed
 from ddm_gui.engine.spectrum import field_periodograms, noise_floor, periodogram
@@ -58,18 +58,19 @@ from ddm_gui.engine.training import (
 )
 
 TRYING = 30  # updates that measure the curvature of the phases
+SURVEYING = 80  # updates that ask both halves of the photos for the phases
 TURN_WORK = 2.0  # times as long as an update of the phases takes one that trains a network
 MEASURING, LISTENING = 150, 50  # updates of the network that measures the IKL; the last ones, that are listened to
 
 
 def stages(settings: Settings) -> tuple[int, int, int, int]:
-    """How many updates there are: of the auxiliary network, of known phases, of those that are looked for, and of the
-    measurement."""
+    """How many updates there are: of the auxiliary network; of known phases; of those that are looked for, the survey
+    before included; and of the measurements of the start and of what was found."""
     return (
         math.ceil(settings.images_kernel / settings.batch_size),
         TRYING,
-        math.ceil(settings.images_phase / settings.batch_size),
-        MEASURING,
+        SURVEYING + math.ceil(settings.images_phase / settings.batch_size),
+        2 * MEASURING,
     )
 
 
@@ -103,7 +104,8 @@ class FieldTraining(Training):
         self.following, self.trying, self.turning, _ = stages(settings)
         self.updates = updates_needed(settings)
         self.field = Field(settings.rows, settings.cols, *Counter(degraded.sizes).most_common(1)[0][0])
-        halves = [field_periodograms(half, self.field, settings.seed) for half in degraded.split(0.5, settings.seed)]
+        self.halves = degraded.split(0.5, settings.seed)
+        halves = [field_periodograms(half, self.field, settings.seed) for half in self.halves]
         counts = halves[0][1] + halves[1][1]
         spectra = torch.stack([half * (seen / counts)[:, None, None, None, None] for half, seen in halves]).sum(dim=0)
         clean_spectrum = periodogram(clean, settings.seed)
@@ -121,7 +123,7 @@ class FieldTraining(Training):
         self.kernels = self.start  # of luminance, N x k x k: those of the moment
         self.mean = self.start  # over the second half of the turning
         self.watch = Watch(device, LARGEST_GROWTH)
-        self.ikl = torch.zeros((), device=device)
+        self.ikls = torch.zeros(2, device=device)  # of the start and of what was found
         self._begin_following()
 
     def _begin_following(self) -> None:
@@ -144,7 +146,7 @@ class FieldTraining(Training):
         elif measured < 0:
             self._turn(turned, generator)
         else:
-            self._measure(measured, generator)
+            self._measure(measured)
 
     def _sample(self, kernels: Tensor, generator: torch.Generator) -> PathSample:
         """Simulated patches on the path."""
@@ -199,16 +201,23 @@ class FieldTraining(Training):
         """Update number `turned` of the phases; the kernels of the second half are averaged."""
         settings, sight, taps = self.settings, self.flow.sight, taps_width(self.settings.kernel_size)
         seen = settings.patch_size + taps - 1
-        batch = self.degraded.draw(sight.surplus * self.batch_size, seen + 2 * CONTEXT + sight.margin, generator)
+        photos = self.halves[turned % 2] if turned < SURVEYING else self.degraded
+        batch = photos.draw(sight.surplus * self.batch_size, seen + 2 * CONTEXT + sight.margin, generator)
         weights = self.field.weights(batch.positions).to(self.device)
         here = torch.einsum("bn,nhw->bhw", weights, self.kernels)
         whitened = undone(sight.apply(batch.pixels.to(self.device)), here)
         kept = sight.bright_enough(middle(whitened, settings.patch_size), self.batch_size)
         places = batch.places(settings.patch_size).to(self.device)[kept]
         gradients = all_pass_gradients(self.auxiliary, whitened[kept], taps, generator, places)
-        self.phase.move(gradients, batch.positions.to(self.device)[kept])
+        positions = batch.positions.to(self.device)[kept]
+        if turned < SURVEYING:
+            self.phase.survey(gradients, positions, turned % 2)
+            return
+        if turned == SURVEYING:
+            self.phase.expect(SURVEYING // 2)
+        self.phase.move(gradients, positions)
         self.kernels = self.phase.kernels
-        averaged = turned - self.turning // 2
+        averaged = turned - (self.turning + SURVEYING) // 2
         if averaged >= 0:
             self.mean = self.mean.lerp(self.kernels, 1 / (averaged + 1))
 
@@ -217,18 +226,23 @@ class FieldTraining(Training):
         self.auxiliary.load_state_dict(self.average.weights)
         self.auxiliary.eval().requires_grad_(False)
 
-    def _measure(self, measured: int, generator: torch.Generator) -> None:
-        """Update number `measured` of the network that follows the kernels found, and then says what the IKL is."""
-        if measured == 0:
-            self.kernels = recentred(self.mean) if self.turning else self.start
+    def _measure(self, measured: int) -> None:
+        """Update number `measured` of a network that follows the start, then what was found, and says what their IKLs
+        are: what is no better than the start is not kept."""
+        which, update = divmod(measured, MEASURING)
+        if update == 0:
+            self.kernels = recentred(self.mean) if which else self.start
             self._begin_following()
+        generator = draws(self.settings.seed, DRAW_TRIAL, update)  # the same patches for both
         sample = self._sample(self.kernels, generator)
-        self._follow(sample, measured, MEASURING)
-        listened = measured - (MEASURING - LISTENING)
+        self._follow(sample, update, MEASURING)
+        listened = update - (MEASURING - LISTENING)
         if listened >= 0:
             with torch.no_grad():
                 excess = excess_loss(sample.under(self.auxiliary), sample.under(self.flow.velocity), sample)
-            self.ikl = self.ikl.lerp(excess, 1 / (listened + 1))
+            self.ikls[which] = self.ikls[which].lerp(excess, 1 / (listened + 1))
+        if measured == 2 * MEASURING - 1 and float(self.ikls[1]) > float(self.ikls[0]):
+            self.kernels = self.start
 
     def _colours(self, kernels: Tensor) -> Tensor:
         """N x C' x k x k of those of luminance, N x k x k."""
@@ -248,7 +262,7 @@ class FieldTraining(Training):
         return KernelProgress(
             self.update * self.batch_size,
             self.updates * self.batch_size,
-            float(self.ikl) if known else None,
+            float(self.ikls.min()) if known else None,
             self.flow.floor if known else None,
             self.sigma,
             seconds_left,
@@ -271,7 +285,7 @@ class FieldTraining(Training):
             **with_prefix("watch", self.watch.tensors()),
             "kernels": self.kernels,
             "mean": self.mean,
-            "ikl": self.ikl,
+            "ikls": self.ikls,
         }
 
     def numbers(self) -> dict[str, Any]:
@@ -283,7 +297,7 @@ class FieldTraining(Training):
         restore_optimiser(self.optimiser, under_prefix("optimiser", tensors))
         self.phase.load(under_prefix("phase", tensors))
         self.watch.load(under_prefix("watch", tensors))
-        self.kernels, self.mean, self.ikl = (tensors[name].to(self.device) for name in ("kernels", "mean", "ikl"))
+        self.kernels, self.mean, self.ikls = (tensors[name].to(self.device) for name in ("kernels", "mean", "ikls"))
 
 
 def learn_field(
@@ -305,7 +319,7 @@ def learn_field(
     training = FieldTraining(flow, degraded, clean, settings, device)
     yield from run(training, checkpoint, fingerprint)
     start = training.grid(training.start)
-    return Match(training.grid(training.kernels), start, start, training.sigma, float(training.ikl))
+    return Match(training.grid(training.kernels), start, start, training.sigma, float(training.ikls.min()))
 
 
 def _luminance(spectra: Tensor) -> Tensor:

@@ -104,3 +104,23 @@ def test_state_comes_back() -> None:
     other.load(one.tensors())
     assert torch.equal(one.kernels, other.kernels)
     assert not torch.equal(one.kernels, confined(one.magnitude + 0j, 9))
+
+
+def test_what_only_one_half_of_the_photos_says_is_not_expected() -> None:
+    """Two halves of opposite, and two of equal gradients: nothing, and something, is to be found."""
+    field = Field(2, 3, 100, 150)
+    generator = torch.Generator().manual_seed(0)
+    positions = torch.rand(8, 2, generator=generator)
+    gradients = torch.stack([known_taps(9, generator) for _ in range(8)])
+    left = {}
+    for sign in (-1.0, 1.0):
+        descent = FieldPhaseDescent(field, torch.zeros(6, WINDOW, WINDOW), 9, is_round=True)
+        descent.learn_curvature(
+            0.2 * known_taps(9, torch.Generator().manual_seed(1)), known_taps(9, torch.Generator().manual_seed(1))
+        )
+        descent.survey(0.1 * gradients, positions, 0)
+        descent.survey(0.1 * sign * gradients, positions, 1)
+        descent.expect(1)
+        descent.move(0.1 * gradients, positions)
+        left[sign] = float(descent.tensors()["phases"].abs().max())
+    assert left[-1.0] < 1e-6 < 1e-3 < left[1.0]
