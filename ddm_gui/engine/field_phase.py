@@ -31,10 +31,12 @@ UNKNOWN = 1.0  # rad: how far a round part may be from the truth at the start, s
 UNKNOWN_REST = {True: 0.03, False: 0.15}  # rad: what is not round, of each number, where magnitudes are round or not
 REACH = 9.0  # px: of the phases' series over frequency, standard deviation of a Gaussian window
 LEAST_CURVATURE = 1e-5
+LEAST_ANSWER = 0.01  # of the largest curvature: where phases are answered by less, none is looked for
 CONTEXT = 12  # px around a patch that the undoing filter draws upon
 ANGLES = 48  # at which the round functions are made orthogonal
 PLACES = 21  # along each side of the field, at which they are written as polynomials
-RINGS = 5  # over which the noise of the round part is averaged
+RINGS = 5  # over which the noise of the round part, and what halves have in common, are averaged
+INDEPENDENT = 0.15  # share of the frequencies whose gradients are independent: its taps are 25 px of 64
 TRIED = 0.4  # rad: standard deviation of known phases, by which the curvature is measured
 TRIED_REACH = 4.0  # px
 
@@ -130,18 +132,20 @@ class FieldPhaseDescent:
         by what the photos showed (.91).
         """
         curvature, state = self._curvature(), self.state
+        answered = curvature > LEAST_ANSWER * curvature.max()
         one, other = state["survey_round"] / batches
-        common, answer = (
-            avg_pool1d(each[None], RINGS, 1, RINGS // 2, count_include_pad=False)[0]
-            for each in (one * other, (curvature * self.strength).square())
-        )
-        expected = (common / answer.clamp_min(1e-12)).clamp_min(0)
+        common = _beyond_chance(_around(one * other), _around(one.square()), _around(other.square()), RINGS)
+        expected = answered * common / _around((curvature * self.strength).square()).clamp_min(1e-12)
         one, other = state["survey"] / batches
-        expected_rest = self._by_ring(one * other) / self.members / curvature.square()
+        both, first, second = (
+            self._by_ring(each) / self.members for each in (one * other, one.square(), other.square())
+        )
+        common = _beyond_chance(both, first, second, INDEPENDENT * self.members)
+        expected_rest = (answered * common / curvature.square())[:, self.ring]
         self.state = {
             **state,
             "variance_round": state["variance_round"].minimum(expected),
-            "variance": state["variance"].minimum(expected_rest.clamp_min(0)[:, self.ring]),
+            "variance": state["variance"].minimum(expected_rest),
         }
 
     @torch.no_grad()
@@ -176,8 +180,9 @@ class FieldPhaseDescent:
         share = torch.maximum(1 / updates, torch.full_like(updates, NOISE_MEMORY))
         found = self._by_ring((self.round * gradient).sum(dim=1))
         noise_round = state["noise_round"].lerp(found.square(), share)
-        around = avg_pool1d(noise_round[None], RINGS, 1, RINGS // 2, count_include_pad=False)[0]
-        step_round, variance_round = _kalman(found, state["variance_round"], curvature * self.strength, around)
+        step_round, variance_round = _kalman(
+            found, state["variance_round"], curvature * self.strength, _around(noise_round)
+        )
         noise = state["noise"].lerp(self._by_ring(gradient.square()) / self.members, share)
         step, variance = _kalman(gradient, state["variance"], curvature[self.ring], noise[:, self.ring])
         self.state = {
@@ -207,6 +212,17 @@ class FieldPhaseDescent:
         """Puts back what `tensors` gave."""
         self.state = {name: tensors[name].to(value.device) for name, value in self.state.items()}
         self.kernels = self._made()
+
+
+def _around(values: Tensor) -> Tensor:
+    """K x rings: means over RINGS rings."""
+    return avg_pool1d(values[None], RINGS, 1, RINGS // 2, count_include_pad=False)[0]
+
+
+def _beyond_chance(common: Tensor, one: Tensor, other: Tensor, count: Tensor | float) -> Tensor:
+    """A mean of products of two halves less what it would be by chance, >= 0, from the mean squares of each half and
+    how many independent products it is a mean of."""
+    return (common - (one * other / count).sqrt()).clamp_min(0)
 
 
 def _kalman(gradient: Tensor, variance: Tensor, curvature: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
