@@ -38,7 +38,7 @@ from ddm_gui.engine.flow import FlowModel, PathSample, sample_path
 from ddm_gui.engine.ikl import excess_loss
 from ddm_gui.engine.patches import PatchPool, field_places
 from ddm_gui.engine.phase import all_pass_gradients, taps_width
-from ddm_gui.engine.search import DRAW_KERNELS, DRAW_TRIAL, LARGEST_GROWTH, Match, as_grid
+from ddm_gui.engine.search import DRAW_KERNELS, LARGEST_GROWTH, Match, as_grid
 from ddm_gui.engine.settings import Settings
 from ddm_gui.engine.simulation import middle, photographed
 from ddm_gui.engine.spectrum import field_periodograms, noise_floor, periodogram
@@ -65,12 +65,12 @@ MEASURING, LISTENING = 150, 50  # updates of the network that measures the IKL; 
 
 def stages(settings: Settings) -> tuple[int, int, int, int]:
     """How many updates there are: of the auxiliary network; of known phases; of those that are looked for, the survey
-    before included; and of the measurements of the start and of what was found."""
+    before included; and of the measurement."""
     return (
         math.ceil(settings.images_kernel / settings.batch_size),
         TRYING,
         SURVEYING + math.ceil(settings.images_phase / settings.batch_size),
-        2 * MEASURING,
+        MEASURING,
     )
 
 
@@ -123,7 +123,7 @@ class FieldTraining(Training):
         self.kernels = self.start  # of luminance, N x k x k: those of the moment
         self.mean = self.start  # over the second half of the turning
         self.watch = Watch(device, LARGEST_GROWTH)
-        self.ikls = torch.zeros(2, device=device)  # of the start and of what was found
+        self.ikl = torch.zeros((), device=device)
         self._begin_following()
 
     def _begin_following(self) -> None:
@@ -146,7 +146,7 @@ class FieldTraining(Training):
         elif measured < 0:
             self._turn(turned, generator)
         else:
-            self._measure(measured)
+            self._measure(measured, generator)
 
     def _sample(self, kernels: Tensor, generator: torch.Generator) -> PathSample:
         """Simulated patches on the path."""
@@ -226,23 +226,21 @@ class FieldTraining(Training):
         self.auxiliary.load_state_dict(self.average.weights)
         self.auxiliary.eval().requires_grad_(False)
 
-    def _measure(self, measured: int) -> None:
-        """Update number `measured` of a network that follows the start, then what was found, and says what their IKLs
-        are: what is no better than the start is not kept."""
-        which, update = divmod(measured, MEASURING)
-        if update == 0:
-            self.kernels = recentred(self.mean) if which else self.start
+    def _measure(self, measured: int, generator: torch.Generator) -> None:
+        """Update number `measured` of a network that follows what was found, and then says what the IKL is.
+
+        It does not judge: on a simulated lens it was .0023 for the start (NCC .87) and .0024 for what was found (.96).
+        """
+        if measured == 0:
+            self.kernels = recentred(self.mean) if self.turning > SURVEYING else self.start
             self._begin_following()
-        generator = draws(self.settings.seed, DRAW_TRIAL, update)  # the same patches for both
         sample = self._sample(self.kernels, generator)
-        self._follow(sample, update, MEASURING)
-        listened = update - (MEASURING - LISTENING)
+        self._follow(sample, measured, MEASURING)
+        listened = measured - (MEASURING - LISTENING)
         if listened >= 0:
             with torch.no_grad():
                 excess = excess_loss(sample.under(self.auxiliary), sample.under(self.flow.velocity), sample)
-            self.ikls[which] = self.ikls[which].lerp(excess, 1 / (listened + 1))
-        if measured == 2 * MEASURING - 1 and float(self.ikls[1]) > float(self.ikls[0]):
-            self.kernels = self.start
+            self.ikl = self.ikl.lerp(excess, 1 / (listened + 1))
 
     def _colours(self, kernels: Tensor) -> Tensor:
         """N x C' x k x k of those of luminance, N x k x k."""
@@ -262,7 +260,7 @@ class FieldTraining(Training):
         return KernelProgress(
             self.update * self.batch_size,
             self.updates * self.batch_size,
-            float(self.ikls.min()) if known else None,
+            float(self.ikl) if known else None,
             self.flow.floor if known else None,
             self.sigma,
             seconds_left,
@@ -285,7 +283,7 @@ class FieldTraining(Training):
             **with_prefix("watch", self.watch.tensors()),
             "kernels": self.kernels,
             "mean": self.mean,
-            "ikls": self.ikls,
+            "ikl": self.ikl,
         }
 
     def numbers(self) -> dict[str, Any]:
@@ -297,7 +295,7 @@ class FieldTraining(Training):
         restore_optimiser(self.optimiser, under_prefix("optimiser", tensors))
         self.phase.load(under_prefix("phase", tensors))
         self.watch.load(under_prefix("watch", tensors))
-        self.kernels, self.mean, self.ikls = (tensors[name].to(self.device) for name in ("kernels", "mean", "ikls"))
+        self.kernels, self.mean, self.ikl = (tensors[name].to(self.device) for name in ("kernels", "mean", "ikl"))
 
 
 def learn_field(
@@ -319,7 +317,7 @@ def learn_field(
     training = FieldTraining(flow, degraded, clean, settings, device)
     yield from run(training, checkpoint, fingerprint)
     start = training.grid(training.start)
-    return Match(training.grid(training.kernels), start, start, training.sigma, float(training.ikls.min()))
+    return Match(training.grid(training.kernels), start, start, training.sigma, float(training.ikl))
 
 
 def _luminance(spectra: Tensor) -> Tensor:

@@ -30,7 +30,7 @@ from ddm_gui.engine.magnitude import MagnitudeMatch
 from ddm_gui.engine.patches import PatchPool
 from ddm_gui.engine.phase import PhaseDescent, all_pass_gradient, taps_width
 from ddm_gui.engine.retrieval import retrieve, spectral_magnitude, turned_about
-from ddm_gui.engine.search import DRAW_KERNELS, DRAW_TRIAL, PHOTOMETRY_RATE, KernelSearch, Match, as_grid
+from ddm_gui.engine.search import DRAW_KERNELS, PHOTOMETRY_RATE, KernelSearch, Match, as_grid
 from ddm_gui.engine.settings import Settings
 from ddm_gui.engine.simulation import Simulation
 from ddm_gui.engine.spectrum import noise_floor, periodogram
@@ -60,7 +60,7 @@ STRETCH = 150  # updates of the phases, after which the IKL of what they led to 
 TRIAL, TRIAL_LISTENING = 48, 16  # updates of the auxiliary network that measure it; the last ones, that are listened to
 ROUGHLY_KNOWN = 0.4  # rad: how far the phases of a candidate may be from the truth
 LARGEST_RETRIEVED = 40  # px: of a larger kernel the spectra's window of 64 px says too little
-DRAW_RETRIEVAL = 5  # which random stream
+DRAW_TRIAL, DRAW_RETRIEVAL = 4, 5  # which random stream
 SHORT_PASS = 0.4  # s: a longer pass of the network is not timed with more patches
 # The settings on which `seconds_per_update` depends.
 TIMED = (
