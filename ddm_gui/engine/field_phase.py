@@ -35,7 +35,7 @@ LEAST_ANSWER = 0.01  # of the largest curvature: where phases are answered by le
 CONTEXT = 12  # px around a patch that the undoing filter draws upon
 ANGLES = 48  # at which the round functions are made orthogonal
 PLACES = 21  # along each side of the field, at which they are written as polynomials
-RINGS = 5  # over which the noise of the round part, and what halves have in common, are averaged
+RINGS = 5  # over which what is known of the round part is averaged
 INDEPENDENT = 0.15  # share of the frequencies whose gradients are independent: its taps are 25 px of 64
 TRIED = 0.4  # rad: standard deviation of known phases, by which the curvature is measured
 TRIED_REACH = 4.0  # px
@@ -127,15 +127,15 @@ class FieldPhaseDescent:
     def expect(self, batches: int) -> None:
         """From so many surveyed batches of each half: how large each number is to be expected.
 
-        What both halves say is the lens, what only one says is what its photos show. Where they say nothing in common a
-        number stays what it is: DECam's kernels, which are nearly symmetric, became worse than their start (NCC .986)
-        by what the photos showed (.91).
+        What both halves say is the lens, what only one says is what its photos show; of the many numbers that are not
+        round, what both say beyond chance. Where they say nothing in common a number stays what it is: DECam's kernels,
+        which are nearly symmetric, became worse than their start (NCC .986) by what the photos showed (.91).
         """
         curvature, state = self._curvature(), self.state
         answered = curvature > LEAST_ANSWER * curvature.max()
         one, other = state["survey_round"] / batches
-        common = _beyond_chance(_around(one * other), _around(one.square()), _around(other.square()), RINGS)
-        expected = answered * common / _around((curvature * self.strength).square()).clamp_min(1e-12)
+        answer = _around((curvature * self.strength).square()).clamp_min(1e-12)
+        expected = answered * _around(one * other).clamp_min(0) / answer
         one, other = state["survey"] / batches
         both, first, second = (
             self._by_ring(each) / self.members for each in (one * other, one.square(), other.square())

@@ -528,16 +528,6 @@ def test_an_opened_project_on_a_simulated_set_knows_the_true_kernel(
     assert told[-1] == (11 if in_set else None)
 
 
-def test_a_true_grid_is_not_compared_with_one_kernel(
-    controller: Controller, clean_folder: Path, simulated: Path
-) -> None:
-    PsfGrid(np.full((2, 3, 1, 5, 5), 1 / 25)).save(simulated / "truth.safetensors")
-    told = truths(controller)
-    controller.set_sources(Role.CLEAN, [clean_folder])
-    controller.set_sources(Role.DEGRADED, [simulated / "degraded"])
-    assert told[-1] is None
-
-
 def test_the_truth_comes_and_goes_with_the_degraded_photos(
     controller: Controller, clean_folder: Path, degraded_folder: Path, simulated: Path
 ) -> None:
