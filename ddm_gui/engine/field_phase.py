@@ -35,6 +35,7 @@ LEAST_ANSWER = 0.01  # of the largest curvature: where phases are answered by le
 CONTEXT = 12  # px around a patch that the undoing filter draws upon
 ANGLES = 48  # at which the round functions are made orthogonal
 PLACES = 21  # along each side of the field, at which they are written as polynomials
+DOUBT = 4.0  # variances that are allowed over those that halves of the photos show: an estimate of few photos
 RINGS = 5  # over which what is known of the round part is averaged
 INDEPENDENT = 0.15  # share of the frequencies whose gradients are independent: its taps are 25 px of 64
 TRIED = 0.4  # rad: standard deviation of known phases, by which the curvature is measured
@@ -135,7 +136,7 @@ class FieldPhaseDescent:
         answered = curvature > LEAST_ANSWER * curvature.max()
         one, other = state["survey_round"] / batches
         answer = _around((curvature * self.strength).square()).clamp_min(1e-12)
-        expected = answered * _around(one * other).clamp_min(0) / answer
+        expected = DOUBT * answered * _around(one * other).clamp_min(0) / answer
         one, other = state["survey"] / batches
         both, first, second = (
             self._by_ring(each) / self.members for each in (one * other, one.square(), other.square())
