@@ -295,7 +295,9 @@ class FieldTraining(Training):
         restore_optimiser(self.optimiser, under_prefix("optimiser", tensors))
         self.phase.load(under_prefix("phase", tensors))
         self.watch.load(under_prefix("watch", tensors))
-        self.kernels, self.mean, self.ikl = (tensors[name].to(self.device) for name in ("kernels", "mean", "ikl"))
+        self.kernels, self.mean, self.ikl = (
+            tensors[name].to(self.device).clone() for name in ("kernels", "mean", "ikl")
+        )
 
 
 def learn_field(

@@ -211,7 +211,8 @@ class FieldPhaseDescent:
 
     def load(self, tensors: Mapping[str, Tensor]) -> None:
         """Puts back what `tensors` gave."""
-        self.state = {name: tensors[name].to(value.device) for name, value in self.state.items()}
+        # Copies: where a file's tensor happens to lie in memory, a Fourier transform may end in other bits.
+        self.state = {name: tensors[name].to(value.device).clone() for name, value in self.state.items()}
         self.kernels = self._made()
 
 
