@@ -117,6 +117,7 @@ class FieldTraining(Training):
         self.gain = math.exp(found.contrast / 2)
         self.differences = torch.zeros(len(counts), 1, 5)  # of the colours, for `colour.apart`
         if degraded.channels > 1 and settings.channels != 1:
+        self.differences = self.differences.to(device)
             self.differences = field_colours(self.field, spectra, counts, clean_spectrum, self.sigma**2)
         self.phase = FieldPhaseDescent(self.field, found.log_power.to(device), settings.kernel_size, found.is_round)
         self.start = self.phase.kernels
