@@ -29,7 +29,6 @@ from ddm_gui.engine.field_phase import (
     CONTEXT,
     FieldPhaseDescent,
     known_taps,
-    placed_spectrum,
     recentred,
     turned_patches,
     undone,
@@ -37,7 +36,7 @@ from ddm_gui.engine.field_phase import (
 from ddm_gui.engine.flow import FlowModel, PathSample, sample_path
 from ddm_gui.engine.ikl import excess_loss
 from ddm_gui.engine.patches import PatchPool, field_places
-from ddm_gui.engine.phase import all_pass_gradients, taps_width
+from ddm_gui.engine.phase import all_pass_gradients, placed_spectrum, taps_width
 from ddm_gui.engine.search import DRAW_KERNELS, LARGEST_GROWTH, Match, as_grid
 from ddm_gui.engine.settings import Settings
 from ddm_gui.engine.simulation import middle, photographed
@@ -117,8 +116,8 @@ class FieldTraining(Training):
         self.gain = math.exp(found.contrast / 2)
         self.differences = torch.zeros(len(counts), 1, 5)  # of the colours, for `colour.apart`
         if degraded.channels > 1 and settings.channels != 1:
-        self.differences = self.differences.to(device)
             self.differences = field_colours(self.field, spectra, counts, clean_spectrum, self.sigma**2)
+        self.differences = self.differences.to(device)
         self.phase = FieldPhaseDescent(self.field, found.log_power.to(device), settings.kernel_size, found.is_round)
         self.start = self.phase.kernels
         self.kernels = self.start  # of luminance, N x k x k: those of the moment

@@ -100,10 +100,10 @@ class PhaseDescent:
     def __init__(self, match: MagnitudeMatch) -> None:
         self.match = match
         self.curvature = CURVATURE * match.visible.square() + 1e-6
-        size, device = match.visible.shape[0], match.visible.device
-        frequency = torch.fft.fftfreq(size, device=device)
+        self.size, device = match.visible.shape[0], match.visible.device
+        frequency = torch.fft.fftfreq(self.size, device=device)
         self.row, self.col = frequency[:, None], frequency[None, :]
-        self.ring = (torch.hypot(self.row, self.col) * size).round().long()
+        self.ring = (torch.hypot(self.row, self.col) * self.size).round().long()
         self.members = torch.bincount(self.ring.flatten())
         self.state = self.beginning()
 
@@ -123,7 +123,7 @@ class PhaseDescent:
         `colours`, C x k x k with their gain, are what the spectra of simulated patches come from.
         """
         k = kernel.shape[-1]
-        turn = self._turn(self._spectrum(gradient).imag)
+        turn = self._turn(placed_spectrum(gradient, self.size).imag)
         # The centroid stays at k//2: nothing in a patch tells where a kernel lies.
         axis = torch.arange(k, device=kernel.device) - k // 2
         down, right = (kernel.sum(dim=1) * axis).sum(), (kernel.sum(dim=0) * axis).sum()
@@ -132,8 +132,8 @@ class PhaseDescent:
     @torch.no_grad()
     def with_phases_of(self, kernel: Tensor, gains: Tensor, other: Tensor) -> tuple[Tensor, Tensor]:
         """Kernel k x k and gains C: its |H| with the phases of another one, then as the power spectra say."""
-        phase = self._spectrum(other).angle()
-        moved = confined(self._spectrum(kernel).abs() * torch.exp(1j * phase), kernel.shape[-1])
+        phase = placed_spectrum(other, self.size).angle()
+        moved = confined(placed_spectrum(kernel, self.size).abs() * torch.exp(1j * phase), kernel.shape[-1])
         for _ in range(SETTLING_STEPS):
             moved, gain = self._moved(moved, moved * gains[:, None, None], torch.zeros_like(phase))
             gains = gains * math.exp(gain)
@@ -142,7 +142,7 @@ class PhaseDescent:
     def _moved(self, kernel: Tensor, colours: Tensor, turn: Tensor) -> tuple[Tensor, float]:
         """Phases turned by `turn`, rad, N x N, and magnitudes a little towards what the power spectra say."""
         correction, gain = self.match.correction(colours)
-        moved = self._spectrum(kernel) * torch.exp(torch.complex(MAGNITUDE_RATE * correction, turn))
+        moved = placed_spectrum(kernel, self.size) * torch.exp(torch.complex(MAGNITUDE_RATE * correction, turn))
         return confined(moved, kernel.shape[-1]), gain
 
     def _turn(self, gradient: Tensor) -> Tensor:
@@ -157,13 +157,6 @@ class PhaseDescent:
         self.state = {"variance": variance * (1 - gain * curvature), "noise": noise, "updates": updates}
         return (-gain * gradient).clamp(-LARGEST_TURN, LARGEST_TURN)
 
-    def _spectrum(self, kernels: Tensor) -> Tensor:
-        """k x k, origin at k//2 -> N x N, origin at (0, 0)."""
-        size, k = self.match.visible.shape[0], kernels.shape[-1]
-        placed = pad(kernels, (0, size - k, 0, size - k)).roll((-(k // 2), -(k // 2)), dims=(-2, -1))
-        result: Tensor = torch.fft.fft2(placed)
-        return result
-
     def tensors(self) -> dict[str, Tensor]:
         """The state."""
         return dict(self.state)
@@ -171,6 +164,14 @@ class PhaseDescent:
     def load(self, tensors: Mapping[str, Tensor]) -> None:
         """Puts back what `tensors` gave."""
         self.state = {name: tensors[name].to(value.device) for name, value in self.state.items()}
+
+
+def placed_spectrum(kernels: Tensor, size: int) -> Tensor:
+    """... x k x k, origin at k//2 -> ... x size x size, origin at (0, 0)."""
+    k = kernels.shape[-1]
+    placed = pad(kernels, (0, size - k, 0, size - k)).roll((-(k // 2), -(k // 2)), dims=(-2, -1))
+    result: Tensor = torch.fft.fft2(placed)
+    return result
 
 
 def confined(transfer: Tensor, k: int, pedestal: float = PEDESTAL) -> Tensor:

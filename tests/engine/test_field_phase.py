@@ -14,12 +14,11 @@ from ddm_gui.engine.field_phase import (
     CONTEXT,
     FieldPhaseDescent,
     known_taps,
-    placed_spectrum,
     recentred,
     turned_patches,
     undone,
 )
-from ddm_gui.engine.phase import all_pass_gradients, confined
+from ddm_gui.engine.phase import all_pass_gradients, confined, placed_spectrum
 from ddm_gui.engine.scores import node_nccs, zero_phase
 from ddm_gui.engine.simulate import Lens
 from ddm_gui.engine.spectrum import WINDOW

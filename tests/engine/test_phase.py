@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ddm_gui.engine.flow import Velocity
 from ddm_gui.engine.magnitude import MagnitudeMatch
-from ddm_gui.engine.phase import UNKNOWN, PhaseDescent, all_pass_gradient, taps_width
+from ddm_gui.engine.phase import UNKNOWN, PhaseDescent, all_pass_gradient, placed_spectrum, taps_width
 from ddm_gui.engine.scores import kernel_ncc, zero_phase
 from ddm_gui.engine.simulate import Lens, gaussian
 
@@ -206,8 +206,8 @@ def test_a_kernel_takes_on_the_phases_of_another_and_the_magnitude_of_the_spectr
     """The other one, of the right phases, is blurred further, and the kernel with it: neither has the right |H|."""
     truth = torch.from_numpy(Lens(coma=0.3, angle=0.8, diffraction=1.0, softness=0.7).kernels(size)[1])
     descent = a_descent(truth)
-    blur = descent._spectrum(torch.from_numpy(gaussian(size, 0.8)))
-    blurred = torch.fft.fftshift(torch.fft.ifft2(descent._spectrum(truth) * blur).real)
+    blur = placed_spectrum(torch.from_numpy(gaussian(size, 0.8)), descent.size)
+    blurred = torch.fft.fftshift(torch.fft.ifft2(placed_spectrum(truth, descent.size) * blur).real)
     first = blurred.shape[0] // 2 - size // 2
     other = blurred[first : first + size, first : first + size].clamp_min(0)
     other = other / other.sum()
@@ -216,12 +216,12 @@ def test_a_kernel_takes_on_the_phases_of_another_and_the_magnitude_of_the_spectr
     assert float(found.min()) >= 0.0
     assert float(found.sum()) == pytest.approx(1.0, abs=1e-5)
     assert float(gains[0]) == pytest.approx(1.0, abs=0.1)
-    right, off = descent._spectrum(truth), descent._spectrum(found)
+    right, off = placed_spectrum(truth, descent.size), placed_spectrum(found, descent.size)
     seen = descent.match.visible > 0.5
     assert float((off / right).angle()[seen].abs().mean()) < 0.05
     assert float((off.abs() / right.abs()).log()[seen].abs().mean()) < 0.05
-    assert float((descent._spectrum(even) / right).angle()[seen].abs().mean()) > 0.5
-    assert float((descent._spectrum(other).abs() / right.abs()).log()[seen].abs().mean()) > 0.15
+    assert float((placed_spectrum(even, descent.size) / right).angle()[seen].abs().mean()) > 0.5
+    assert float((placed_spectrum(other, descent.size).abs() / right.abs()).log()[seen].abs().mean()) > 0.15
     assert kernel_ncc(found.numpy(), truth.numpy()) > 0.985
     for kernel in (even, other):
         assert kernel_ncc(kernel.numpy(), truth.numpy()) < 0.98
