@@ -18,6 +18,7 @@ COMPANIONS: dict[str, dict[str, Any]] = {  # what must be chosen beside a settin
     "whiten": {"procedure": "alternating"},
     "sparse_weight": {"procedure": "alternating", "parametrisation": "normalised"},
     "sum_weight": {"procedure": "alternating", "parametrisation": "deep-linear"},
+    "smooth_weight": {"procedure": "alternating", "rows": 2},
 }
 
 

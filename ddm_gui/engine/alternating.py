@@ -68,8 +68,8 @@ class AlternatingTraining(KernelSearch):
         moves = self.update >= self.first
         generator = draws(self.settings.seed, DRAW_KERNELS, self.update)
         with torch.set_grad_enabled(moves):
-            simulated = self.simulation.draw(self.clean, self.model, generator)
-        sample = sample_path(simulated.detach(), generator)
+            simulated, places = self._simulated(generator)
+        sample = sample_path(simulated.detach(), generator, places)
         auxiliary = sample.under(self.auxiliary)
         self._follow((auxiliary - sample.target).square().mean())
         if moves:

@@ -49,10 +49,12 @@ class FieldSpectra:
 
 @dataclass(frozen=True, eq=False)
 class FoundMagnitude:
-    """log|H|^2 at each node, N x F x F, 0 at frequency 0; log of the power that degraded photos have over clean ones, a
-    mean over the nodes; and whether nothing but round functions was needed."""
+    """log|H|^2 at each node, N x F x F, 0 at frequency 0; the same as each half of the photos alone has it; log of the
+    power that degraded photos have over clean ones, a mean over the nodes; and whether nothing but round functions was
+    needed."""
 
     log_power: Tensor
+    halves: tuple[Tensor, Tensor]
     contrast: float
     is_round: bool
 
@@ -91,24 +93,23 @@ class FieldMagnitude:
 
     def fit(self, halves: tuple[FieldSpectra, FieldSpectra]) -> FoundMagnitude:
         """What both halves say together; they come of different photos."""
-        found = {
-            stiffness: [self._score(self._fit(one, stiffness), other) for one, other in (halves, halves[::-1])]
-            for stiffness in (math.inf, *CANDIDATES)
+        fits = {stiffness: [self._fit(half, stiffness) for half in halves] for stiffness in (math.inf, *CANDIDATES)}
+        foretold = {
+            stiffness: [self._score(log_h, other) for log_h, other in zip(found, halves[::-1], strict=True)]
+            for stiffness, found in fits.items()
         }
         # A lens is taken to be round unless each half foretells the other one better if it is not.
         losses = {
-            stiffness: max(score - alone for score, alone in zip(scores, found[math.inf], strict=True))
-            for stiffness, scores in found.items()
+            stiffness: max(score - alone for score, alone in zip(scores, foretold[math.inf], strict=True))
+            for stiffness, scores in foretold.items()
         }
         best = min(losses, key=lambda stiffness: losses[stiffness])
         if losses[best] > -LEAST_GAIN * len(self.polynomials):
             best = math.inf
         log_h = self._fit(_together(halves), best)
         contrast = self._contrast(log_h, _together(halves)).mean()
-        whole = log_h.view(len(log_h), WINDOW, -1)
-        mirrored = whole[:, :, 1:-1].flip(1, 2).roll(1, 1)
-        log_power = torch.cat([whole, mirrored], dim=2).float()
-        return FoundMagnitude(log_power, float(contrast), math.isinf(best))
+        one, other = (_whole(half) for half in fits[best])
+        return FoundMagnitude(_whole(log_h), (one, other), float(contrast), math.isinf(best))
 
     def _fit(self, spectra: FieldSpectra, stiffness: float) -> Tensor:
         """log|H|^2, N x F F', of the greatest likelihood."""
@@ -159,6 +160,13 @@ class FieldMagnitude:
         power = spectra.power.cpu().double()[:, :, : WINDOW // 2 + 1]
         expected = self.clean * log_h.view(power.shape).exp()
         return (power / expected)[:, self.lowest].mean(dim=1).clamp_min(1e-6).log()
+
+
+def _whole(log_h: Tensor) -> Tensor:
+    """N x F x F from its half N x F F', which is all of it twice."""
+    half = log_h.view(len(log_h), WINDOW, -1)
+    mirrored = half[:, :, 1:-1].flip(1, 2).roll(1, 1)
+    return torch.cat([half, mirrored], dim=2).float()
 
 
 def _together(halves: tuple[FieldSpectra, FieldSpectra]) -> FieldSpectra:

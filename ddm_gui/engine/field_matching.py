@@ -1,17 +1,18 @@
 """Step 2 over the field: a grid of kernels that makes clean patches look, each at its place, like degraded ones.
 
 The magnitudes and what sets the colours apart are known in closed form from the power spectra around the nodes
-(`field_magnitude`, `field_colour`). An auxiliary network learns patches simulated with these kernels of phase zero;
-under it the phases are turned (`field_phase`). Then a second auxiliary network follows the kernels that were found and
-says what the IKL is.
+(`field_start`). An auxiliary network learns patches simulated with these kernels of phase zero; under it the phases are
+turned (`field_phase`): on all photos, then, from the same networks, on each half of them alone, which says how sure the
+kernels are. Then a second auxiliary network follows the kernels that were found and says what the IKL is.
+
+The paper's own procedure, `alternating`, takes a grid of kernels as well; `learn_field` decides.
 """
 
 from __future__ import annotations
 
 import copy
 import math
-from collections import Counter
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +21,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ddm_gui.engine.colour import apart
-from ddm_gui.engine.events import Event, KernelProgress, KernelSnapshot, Stage
-from ddm_gui.engine.field import Field
-from ddm_gui.engine.field_colour import field_colours
-from ddm_gui.engine.field_magnitude import FieldMagnitude, FieldSpectra
+from ddm_gui.engine import alternating
+from ddm_gui.engine.alternating import AlternatingTraining
+from ddm_gui.engine.events import Event, KernelProgress, KernelSnapshot, Note, Stage
 from ddm_gui.engine.field_phase import (
     CONTEXT,
     FieldPhaseDescent,
@@ -33,14 +32,16 @@ from ddm_gui.engine.field_phase import (
     turned_patches,
     undone,
 )
+from ddm_gui.engine.field_start import FieldShape, FieldStart, coloured, measure_field
 from ddm_gui.engine.flow import FlowModel, PathSample, sample_path
 from ddm_gui.engine.ikl import excess_loss
-from ddm_gui.engine.patches import PatchPool, field_places
+from ddm_gui.engine.kernels import build_kernels
+from ddm_gui.engine.patches import PatchPool
 from ddm_gui.engine.phase import all_pass_gradients, placed_spectrum, taps_width
+from ddm_gui.engine.reliability import reliability
 from ddm_gui.engine.search import DRAW_KERNELS, LARGEST_GROWTH, Match, as_grid
 from ddm_gui.engine.settings import Settings
-from ddm_gui.engine.simulation import middle, photographed
-from ddm_gui.engine.spectrum import field_periodograms, noise_floor, periodogram
+from ddm_gui.engine.simulation import Simulation, middle
 from ddm_gui.engine.training import (
     Training,
     Watch,
@@ -60,29 +61,57 @@ TRYING = 30  # updates that measure the curvature of the phases
 SURVEYING = 80  # updates that ask both halves of the photos for the phases
 TURN_WORK = 2.0  # times as long as an update of the phases takes one that trains a network
 MEASURING, LISTENING = 150, 50  # updates of the network that measures the IKL; the last ones, that are listened to
+FEW = 0.1  # of the mean over the nodes: with fewer patches around it a kernel rests on its neighbours
 
 
-def stages(settings: Settings) -> tuple[int, int, int, int]:
-    """How many updates there are: of the auxiliary network; of known phases; of those that are looked for, the survey
-    before included; and of the measurement."""
-    return (
-        math.ceil(settings.images_kernel / settings.batch_size),
-        TRYING,
-        SURVEYING + math.ceil(settings.images_phase / settings.batch_size),
-        MEASURING,
-    )
+def turns_needed(settings: Settings) -> tuple[int, int]:
+    """How many updates of the phases there are on all photos, and on each half of them."""
+    turns = math.ceil(settings.images_phase / settings.batch_size)
+    return turns, math.ceil(turns / 2) if settings.confidence else 0
 
 
 def updates_needed(settings: Settings) -> int:
     """How many updates step 2 makes."""
-    return sum(stages(settings))
+    if settings.procedure == "alternating":
+        return alternating.updates_needed(settings)
+    turns, halved = turns_needed(settings)
+    return math.ceil(settings.images_kernel / settings.batch_size) + TRYING + SURVEYING + turns + 2 * halved + MEASURING
 
 
 def work(settings: Settings, updates: int) -> float:
     """How much work the first `updates` are, in updates that train a network."""
-    following, trying, turning, _ = stages(settings)
-    turned = min(max(updates - following, 0), trying + turning)
+    if settings.procedure == "alternating":
+        return float(updates)
+    following = math.ceil(settings.images_kernel / settings.batch_size)
+    turning = updates_needed(settings) - following - MEASURING
+    turned = min(max(updates - following, 0), turning)
     return updates - turned + turned / TURN_WORK
+
+
+class Turning:
+    """Phases that are turned on some photos, and the mean of their kernels over the second half of the turns."""
+
+    def __init__(self, phase: FieldPhaseDescent, photos: PatchPool, turns: int) -> None:
+        self.phase, self.photos, self.turns = phase, photos, turns
+        self.mean = phase.kernels  # of luminance, N x k x k
+
+    def move(self, turn: int, gradients: Tensor, positions: Tensor) -> None:
+        """Turn number `turn`, by gradients as `FieldPhaseDescent.move` takes them."""
+        self.phase.move(gradients, positions)
+        averaged = turn - self.turns // 2
+        if averaged >= 0:
+            self.mean = self.mean.lerp(self.phase.kernels, 1 / (averaged + 1))
+
+    def found(self) -> Tensor:
+        """The kernels of luminance that all turns led to, N x k x k."""
+        return recentred(self.mean) if self.turns else self.mean
+
+    def tensors(self) -> dict[str, Tensor]:
+        return {**with_prefix("phase", self.phase.tensors()), "mean": self.mean}
+
+    def load(self, tensors: Mapping[str, Tensor]) -> None:
+        self.phase.load(under_prefix("phase", tensors))
+        self.mean = tensors["mean"].to(self.mean.device).clone()
 
 
 class FieldTraining(Training):
@@ -94,37 +123,41 @@ class FieldTraining(Training):
         self,
         flow: FlowModel,
         degraded: PatchPool,
+        halves: tuple[PatchPool, PatchPool],
         clean: PatchPool,
+        start: FieldStart,
         settings: Settings,
         device: torch.device,
     ) -> None:
-        self.flow, self.degraded, self.clean, self.settings, self.device = flow, degraded, clean, settings, device
+        """`halves`: of the degraded photos, as the start was measured on."""
+        self.flow, self.clean, self.settings, self.device = flow, clean, settings, device
+        self.known = start
         self.batch_size = settings.batch_size
-        self.following, self.trying, self.turning, _ = stages(settings)
         self.updates = updates_needed(settings)
-        self.field = Field(settings.rows, settings.cols, *Counter(degraded.sizes).most_common(1)[0][0])
-        self.halves = degraded.split(0.5, settings.seed)
-        halves = [field_periodograms(half, self.field, settings.seed) for half in self.halves]
-        counts = halves[0][1] + halves[1][1]
-        spectra = torch.stack([half * (seen / counts)[:, None, None, None, None] for half, seen in halves]).sum(dim=0)
-        clean_spectrum = periodogram(clean, settings.seed)
-        learned = settings.noise_sigma == "learn"
-        self.sigma = noise_floor(spectra.mean(dim=0)) if learned else float(settings.noise_sigma)
-        noise, reference = self.sigma**2 / degraded.channels, _luminance(clean_spectrum)
-        known = [FieldSpectra(_luminance(half), seen) for half, seen in halves]
-        found = FieldMagnitude(self.field, reference, noise).fit((known[0], known[1]))
-        self.gain = math.exp(found.contrast / 2)
-        self.differences = torch.zeros(len(counts), 1, 5)  # of the colours, for `colour.apart`
-        if degraded.channels > 1 and settings.channels != 1:
-            self.differences = field_colours(self.field, spectra, counts, clean_spectrum, self.sigma**2)
-        self.differences = self.differences.to(device)
-        self.phase = FieldPhaseDescent(self.field, found.log_power.to(device), settings.kernel_size, found.is_round)
-        self.start = self.phase.kernels
+        self.following = math.ceil(settings.images_kernel / settings.batch_size)
+        self.simulation = Simulation(flow.sight, degraded.depth, settings, start.field)
+        turns, halved = turns_needed(settings)
+        self.whole = Turning(self._phases(start.shape), degraded, turns)
+        self.halves = [
+            Turning(self._phases(shape), half, halved) for shape, half in zip(start.halves, halves, strict=True)
+        ]
+        self.start = self.whole.mean
         self.kernels = self.start  # of luminance, N x k x k: those of the moment
-        self.mean = self.start  # over the second half of the turning
+        self.acts: list[tuple[int, Callable[[int, torch.Generator], None]]] = [
+            (self.following, self._learn_start),
+            (TRYING, self._try),
+            (SURVEYING, self._survey),
+            (turns, self._turn),
+            (2 * halved, self._turn_halves),
+            (MEASURING, self._measure),
+        ]
         self.watch = Watch(device, LARGEST_GROWTH)
         self.ikl = torch.zeros((), device=device)
         self._begin_following()
+
+    def _phases(self, shape: FieldShape) -> FieldPhaseDescent:
+        settings, known = self.settings, self.known
+        return FieldPhaseDescent(known.field, shape.log_power.to(self.device), settings.kernel_size, known.is_round)
 
     def _begin_following(self) -> None:
         """A network as step 1 left it, to learn the simulated patches, and its average."""
@@ -133,43 +166,29 @@ class FieldTraining(Training):
         self.optimiser = adam([(self.auxiliary.parameters(), self.settings.auxiliary_rate)])
 
     def step(self) -> None:
-        generator = draws(self.settings.seed, DRAW_KERNELS, self.update)
-        tried = self.update - self.following
-        turned = tried - self.trying
-        measured = turned - self.turning
-        if tried == 0:
-            self._look_through_average()
-        if tried < 0:
-            self._follow(self._sample(self.start, generator), self.update, self.following)
-        elif turned < 0:
-            self._try(generator)
-        elif measured < 0:
-            self._turn(turned, generator)
-        else:
-            self._measure(measured, generator)
+        generator, update = draws(self.settings.seed, DRAW_KERNELS, self.update), self.update
+        for count, act in self.acts:
+            if update < count:
+                act(update, generator)
+                return
+            update -= count
+
+    def _learn_start(self, update: int, generator: torch.Generator) -> None:
+        """The auxiliary network learns the start; after its last update it stays as its average is."""
+        self._follow(self._sample(self.start, generator), update, self.following)
+        if update == self.following - 1:
+            self.auxiliary.load_state_dict(self.average.weights)
+            self.auxiliary.eval().requires_grad_(False)
 
     def _sample(self, kernels: Tensor, generator: torch.Generator) -> PathSample:
         """Simulated patches on the path."""
-        seen, places = self._simulated(kernels, generator, 0)
-        return sample_path(self.flow.sight.levelled(seen), generator, places)
-
-    def _simulated(self, kernels: Tensor, generator: torch.Generator, more: int) -> tuple[Tensor, Tensor]:
-        """Clean patches through the kernels of random places, whitened, before contrast is taken, B x 1 x (P + more) x
-        (P + more); and the places of their middle, B x 2 x P x P."""
-        settings, sight = self.settings, self.flow.sight
-        side, count = settings.patch_size + sight.margin + more, sight.surplus * self.batch_size
-        batch = self.clean.draw(count, side + settings.kernel_size - 1, generator, mirror=settings.mirror_clean)
-        positions = torch.rand(count, 2, generator=generator)
-        weights = self.field.weights(positions).to(self.device)
-        here = torch.einsum("bn,nchw->bchw", weights, self._colours(kernels)) * self.gain
-        noise = self.sigma * torch.randn(count, batch.pixels.shape[1], side, side, generator=generator)
         with torch.no_grad():
-            seen = sight.apply(
-                photographed(batch.pixels.to(self.device), here, noise.to(self.device), self.degraded.depth)
-            )
-        kept = sight.bright_enough(middle(seen, settings.patch_size), self.batch_size)
-        places = field_places(positions, self.field.pitch.expand(count, 2), settings.patch_size).to(self.device)
-        return seen[kept], places[kept]
+            seen, places = self.simulation.draw(self.clean, self._blurring(kernels), self.known.noise_sigma, generator)
+        return sample_path(seen, generator, places)
+
+    def _blurring(self, kernels: Tensor) -> Tensor:
+        """What clean patches are convolved with: kernels of luminance in colour, with their contrast."""
+        return coloured(kernels, self.known.shape.differences.to(self.device)) * self.known.gain
 
     def _follow(self, sample: PathSample, update: int, updates: int) -> None:
         """One of `updates` updates of the auxiliary network by flow matching."""
@@ -181,12 +200,14 @@ class FieldTraining(Training):
         self.average.update(self.auxiliary, update)
         self.watch.see(loss, self.update)
 
-    def _try(self, generator: torch.Generator) -> None:
+    def _try(self, update: int, generator: torch.Generator) -> None:
         """How the gradient answers to known phases in simulated patches, put in and taken out: what it says of itself
         is the same in both."""
         taps = taps_width(self.settings.kernel_size)
         known = known_taps(taps, generator).to(self.device)
-        seen, places = self._simulated(self.start, generator, taps - 1 + 2 * CONTEXT)
+        seen, places = self.simulation.whitened(
+            self.clean, self._blurring(self.start), self.known.noise_sigma, generator, taps - 1 + 2 * CONTEXT
+        )
         phases = placed_spectrum(known, seen.shape[-1]).imag
         seed = int(torch.randint(2**62, (), generator=generator))
         answers = [
@@ -195,58 +216,67 @@ class FieldTraining(Training):
             ).sum(dim=0)
             for sign in (1, -1)
         ]
-        self.phase.learn_curvature(0.5 * (answers[0] - answers[1]), known)
+        self.whole.phase.learn_curvature(0.5 * (answers[0] - answers[1]), known)
 
-    def _turn(self, turned: int, generator: torch.Generator) -> None:
-        """Update number `turned` of the phases; the kernels of the second half are averaged."""
+    def _survey(self, update: int, generator: torch.Generator) -> None:
+        """Asks both halves of the photos in turns what they say of the start's phases."""
+        half, phase = update % 2, self.whole.phase
+        phase.survey(*self._gradients(self.halves[half].photos, phase.kernels, generator), half)
+        if update == SURVEYING - 1:
+            phase.expect(SURVEYING // 2)
+            for each in self.halves:
+                each.phase.expect_as(phase)
+
+    def _turn(self, turn: int, generator: torch.Generator) -> None:
+        """Update number `turn` of the phases on all photos."""
+        self.whole.move(turn, *self._gradients(self.whole.photos, self.whole.phase.kernels, generator))
+        self.kernels = self.whole.phase.kernels
+
+    def _turn_halves(self, turn: int, generator: torch.Generator) -> None:
+        """Update number `turn` of the phases of both halves, in turns."""
+        half = self.halves[turn % 2]
+        half.move(turn // 2, *self._gradients(half.photos, half.phase.kernels, generator))
+
+    def _gradients(self, photos: PatchPool, kernels: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        """What the network of the simulated patches says of photos without the phases of these kernels: gradients for
+        the taps of a filter behind them, and positions."""
         settings, sight, taps = self.settings, self.flow.sight, taps_width(self.settings.kernel_size)
         seen = settings.patch_size + taps - 1
-        photos = self.halves[turned % 2] if turned < SURVEYING else self.degraded
         batch = photos.draw(sight.surplus * self.batch_size, seen + 2 * CONTEXT + sight.margin, generator)
-        weights = self.field.weights(batch.positions).to(self.device)
-        here = torch.einsum("bn,nhw->bhw", weights, self.kernels)
+        weights = self.known.field.weights(batch.positions).to(self.device)
+        here = torch.einsum("bn,nhw->bhw", weights, kernels)
         whitened = undone(sight.apply(batch.pixels.to(self.device)), here)
         kept = sight.bright_enough(middle(whitened, settings.patch_size), self.batch_size)
         places = batch.places(settings.patch_size).to(self.device)[kept]
         gradients = all_pass_gradients(self.auxiliary, whitened[kept], taps, generator, places)
-        positions = batch.positions.to(self.device)[kept]
-        if turned < SURVEYING:
-            self.phase.survey(gradients, positions, turned % 2)
-            return
-        if turned == SURVEYING:
-            self.phase.expect(SURVEYING // 2)
-        self.phase.move(gradients, positions)
-        self.kernels = self.phase.kernels
-        averaged = turned - (self.turning + SURVEYING) // 2
-        if averaged >= 0:
-            self.mean = self.mean.lerp(self.kernels, 1 / (averaged + 1))
+        return gradients, batch.positions.to(self.device)[kept]
 
-    def _look_through_average(self) -> None:
-        """From here on the auxiliary network stays as its average is."""
-        self.auxiliary.load_state_dict(self.average.weights)
-        self.auxiliary.eval().requires_grad_(False)
-
-    def _measure(self, measured: int, generator: torch.Generator) -> None:
-        """Update number `measured` of a network that follows what was found, and then says what the IKL is.
+    def _measure(self, update: int, generator: torch.Generator) -> None:
+        """Update number `update` of a network that follows what was found, and then says what the IKL is.
 
         It does not judge: on a simulated lens it was .0023 for the start (NCC .87) and .0024 for what was found (.96).
         """
-        if measured == 0:
-            self.kernels = recentred(self.mean) if self.turning > SURVEYING else self.start
+        if update == 0:
+            self.kernels = self.whole.found()
             self._begin_following()
         sample = self._sample(self.kernels, generator)
-        self._follow(sample, measured, MEASURING)
-        listened = measured - (MEASURING - LISTENING)
+        self._follow(sample, update, MEASURING)
+        listened = update - (MEASURING - LISTENING)
         if listened >= 0:
             with torch.no_grad():
                 excess = excess_loss(sample.under(self.auxiliary), sample.under(self.flow.velocity), sample)
             self.ikl = self.ikl.lerp(excess, 1 / (listened + 1))
 
-    def _colours(self, kernels: Tensor) -> Tensor:
-        """N x C' x k x k of those of luminance, N x k x k."""
-        if self.differences.shape[1] == 1:
-            return kernels[:, None]
-        return torch.stack([apart(*each) for each in zip(kernels, self.differences, strict=True)])
+    def confidence(self) -> NDArray[np.float32] | None:
+        """How sure the kernels are, rows x cols x C', where halves were asked: see `reliability`."""
+        if not self.halves[0].turns:
+            return None
+        one, other = (
+            coloured(half.found().cpu(), shape.differences)
+            for half, shape in zip(self.halves, self.known.halves, strict=True)
+        )
+        sure = reliability(one, other) * (self.known.counts >= FEW * self.known.counts.mean())[:, None]
+        return sure.view(self.settings.rows, self.settings.cols, -1).numpy()
 
     def check(self) -> None:
         self.watch.check(self.stage)
@@ -262,27 +292,28 @@ class FieldTraining(Training):
             self.updates * self.batch_size,
             float(self.ikl) if known else None,
             self.flow.floor if known else None,
-            self.sigma,
+            self.known.noise_sigma,
             seconds_left,
         )
 
     def snapshot(self) -> KernelSnapshot:
-        return KernelSnapshot(self.update * self.batch_size, self.grid(self.kernels), self.sigma)
+        return KernelSnapshot(self.update * self.batch_size, self.grid(self.kernels), self.known.noise_sigma)
 
     def grid(self, kernels: Tensor) -> NDArray[np.float32]:
         """Kernels of luminance N x k x k as rows x cols x C' x k x k, centred together."""
-        coloured = self._colours(kernels)
-        return as_grid(coloured.view(self.field.rows, self.field.cols, *coloured.shape[1:]))
+        in_colour = coloured(kernels.cpu(), self.known.shape.differences)
+        return as_grid(in_colour.view(self.settings.rows, self.settings.cols, *in_colour.shape[1:]))
 
     def tensors(self) -> dict[str, Tensor]:
         return {
             **with_prefix("auxiliary", self.auxiliary.state_dict()),
             **with_prefix("average", self.average.weights),
             **with_prefix("optimiser", optimiser_tensors(self.optimiser)),
-            **with_prefix("phase", self.phase.tensors()),
+            **with_prefix("whole", self.whole.tensors()),
+            **with_prefix("one half", self.halves[0].tensors()),
+            **with_prefix("other half", self.halves[1].tensors()),
             **with_prefix("watch", self.watch.tensors()),
             "kernels": self.kernels,
-            "mean": self.mean,
             "ikl": self.ikl,
         }
 
@@ -293,11 +324,11 @@ class FieldTraining(Training):
         self.auxiliary.load_state_dict(under_prefix("auxiliary", tensors))
         self.average.load(under_prefix("average", tensors))
         restore_optimiser(self.optimiser, under_prefix("optimiser", tensors))
-        self.phase.load(under_prefix("phase", tensors))
+        self.whole.load(under_prefix("whole", tensors))
+        self.halves[0].load(under_prefix("one half", tensors))
+        self.halves[1].load(under_prefix("other half", tensors))
         self.watch.load(under_prefix("watch", tensors))
-        self.kernels, self.mean, self.ikl = (
-            tensors[name].to(self.device).clone() for name in ("kernels", "mean", "ikl")
-        )
+        self.kernels, self.ikl = (tensors[name].to(self.device).clone() for name in ("kernels", "ikl"))
 
 
 def learn_field(
@@ -309,19 +340,63 @@ def learn_field(
     checkpoint: Path,
     fingerprint: Mapping[str, Any],
 ) -> Generator[Event, None, Match]:
-    """Step 2 for a grid of kernels; resumes from `checkpoint` by itself, bit for bit on a CPU.
+    """Step 2 for a grid of kernels, by the procedure of the settings; resumes from `checkpoint` by itself, bit for bit
+    on a CPU.
 
     Closing the generator saves a checkpoint.
 
     Raises:
         UserError: training has diverged, or the disk does not take a checkpoint.
     """
-    training = FieldTraining(flow, degraded, clean, settings, device)
+    halves = degraded.split(0.5, settings.seed)
+    start = measure_field(halves, clean, settings)
+    scarce = start.counts < FEW * start.counts.mean()
+    if bool(scarce.any()):
+        yield Note(f"{_named(scarce, settings.cols)}: few patches of the degraded photos lie there.")
+    if settings.procedure == "alternating":
+        return (yield from _learn_alternating(flow, degraded, clean, start, settings, device, checkpoint, fingerprint))
+    training = FieldTraining(flow, degraded, halves, clean, start, settings, device)
     yield from run(training, checkpoint, fingerprint)
-    start = training.grid(training.start)
-    return Match(training.grid(training.kernels), start, start, training.sigma, float(training.ikl))
+    spectral = training.grid(training.start)
+    return Match(
+        training.grid(training.kernels),
+        spectral,
+        spectral,
+        start.noise_sigma,
+        float(training.ikl),
+        training.confidence(),
+    )
 
 
-def _luminance(spectra: Tensor) -> Tensor:
-    """Power of the mean of the colours, of cross-periodograms ... x C x C."""
-    return spectra.real.mean(dim=(-2, -1))
+def _learn_alternating(
+    flow: FlowModel,
+    degraded: PatchPool,
+    clean: PatchPool,
+    known: FieldStart,
+    settings: Settings,
+    device: torch.device,
+    checkpoint: Path,
+    fingerprint: Mapping[str, Any],
+) -> Generator[Event, None, Match]:
+    """The paper's procedure for a grid of kernels."""
+    spectral = known.shape.kernels(settings.kernel_size)
+    kernels = spectral
+    if settings.start == "flat":
+        kernels = torch.full_like(spectral, 1 / settings.kernel_size**2)
+    elif settings.start == "random":
+        kernels = torch.rand(spectral.shape, generator=torch.Generator().manual_seed(settings.seed))
+        kernels = kernels / kernels.sum(dim=(-2, -1), keepdim=True)
+    gains = torch.full((degraded.channels,), known.gain)
+    model = build_kernels(settings, kernels, gains, known.noise_sigma).to(device)
+    simulation = Simulation(flow.sight, degraded.depth, settings, known.field)
+    training = AlternatingTraining(flow, clean, simulation, model, settings)
+    yield from run(training, checkpoint, fingerprint)
+    found, begun, visible = (training.grid(each) for each in (training.average, kernels, spectral))
+    return Match(found, begun, visible, float(training.average_sigma), float(training.ikl))
+
+
+def _named(scarce: Tensor, cols: int) -> str:
+    """'The kernels at row 0, column 3; row 0, column 4' of nodes that are marked."""
+    nodes = [divmod(int(node), cols) for node in scarce.nonzero().flatten()]
+    places = "; ".join(f"row {row}, column {col}" for row, col in nodes)
+    return f"What is said of the kernels at {places} follows from their neighbours"

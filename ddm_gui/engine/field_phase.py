@@ -143,6 +143,11 @@ class FieldPhaseDescent:
             "variance": state["variance"].minimum(expected_rest),
         }
 
+    def expect_as(self, other: FieldPhaseDescent) -> None:
+        """Takes over what another one, of the same lens, has measured and expects of each number."""
+        taken = ("answers", "variance_round", "variance")
+        self.state = {**self.state, **{name: other.state[name].clone() for name in taken}}
+
     @torch.no_grad()
     def move(self, gradients: Tensor, positions: Tensor) -> None:
         """One step, by the gradients of patches at positions B x 2 for the taps of a filter behind them, B x taps x

@@ -35,7 +35,7 @@ class KernelModel(nn.Module, ABC):
 
     @abstractmethod
     def kernels(self) -> Tensor:
-        """C' x k x k, differentiable."""
+        """C' x k x k, or over the field N x C' x k x k; differentiable."""
 
     def shape(self) -> list[nn.Parameter]:
         """The parameters that the kernels are made of."""
@@ -43,8 +43,12 @@ class KernelModel(nn.Module, ABC):
         return [parameter for parameter in self.parameters() if all(parameter is not other for other in photometry)]
 
     def with_gain(self) -> Tensor:
-        """C x k x k: what clean patches are convolved with."""
+        """(N x) C x k x k: what clean patches are convolved with."""
         return self.kernels() * self.log_gain.exp()[:, None, None]
+
+    def sigma(self) -> Tensor:
+        """Standard deviation of the noise."""
+        return self.log_sigma.exp()
 
     @property
     def device(self) -> torch.device:
@@ -56,14 +60,14 @@ class SoftmaxKernels(KernelModel):
     """A softmax over pixels: non-negative and summing to one."""
 
     def __init__(self, kernels: Tensor, gains: Tensor, noise_sigma: float) -> None:
-        """kernels: C' x k x k (C' is 1 or C), gains: C, one per colour of the photos."""
+        """kernels: (N x) C' x k x k (C' is 1 or C), gains: C, one per colour of the photos."""
         super().__init__(kernels.shape[-1], gains, noise_sigma)
-        faintest = FAINTEST * kernels.amax(dim=(1, 2), keepdim=True)
+        faintest = FAINTEST * kernels.amax(dim=(-2, -1), keepdim=True)
         self.logits = nn.Parameter(kernels.maximum(faintest).log())
 
     def kernels(self) -> Tensor:
-        """C' x k x k, each summing to one."""
-        return self.logits.flatten(1).softmax(dim=1).view_as(self.logits)
+        """(N x) C' x k x k, each summing to one."""
+        return self.logits.flatten(-2).softmax(dim=-1).view_as(self.logits)
 
 
 class NormalisedKernels(KernelModel):
@@ -75,8 +79,8 @@ class NormalisedKernels(KernelModel):
         self.pixels = nn.Parameter(kernels.clone())
 
     def kernels(self) -> Tensor:
-        """C' x k x k, each summing to one."""
-        return self.pixels / self.pixels.sum(dim=(1, 2), keepdim=True)
+        """(N x) C' x k x k, each summing to one."""
+        return self.pixels / self.pixels.sum(dim=(-2, -1), keepdim=True)
 
 
 class DeepLinearKernels(KernelModel):
@@ -99,8 +103,9 @@ class DeepLinearKernels(KernelModel):
             (DEEP_CHANNELS, DEEP_CHANNELS, 5, 5),
             (DEEP_CHANNELS, 1, 1, 1),
         ]
+        self.grid = kernels.shape[:-2]
         self.networks = nn.ModuleList()  # of lists of layers
-        for kernel in kernels:
+        for kernel in kernels.flatten(0, -3):
             layers = [
                 torch.randn(shape, generator=generator) / math.prod(shape[:1] + shape[2:]) ** 0.5 for shape in shapes
             ]
@@ -111,8 +116,9 @@ class DeepLinearKernels(KernelModel):
             self.networks.append(nn.ParameterList(nn.Parameter(layer) for layer in scaled))
 
     def kernels(self) -> Tensor:
-        """C' x k x k."""
-        return torch.cat([_convolved(list(layers.parameters()))[0] for layers in self.networks])
+        """(N x) C' x k x k."""
+        each = torch.cat([_convolved(list(layers.parameters()))[0] for layers in self.networks])
+        return each.view(*self.grid, *each.shape[1:])
 
 
 def _convolved(layers: Sequence[Tensor]) -> Tensor:
@@ -148,7 +154,7 @@ def _first_layer(kernel: Tensor, later: Sequence[Tensor]) -> Tensor:
 
 
 def build_kernels(settings: Settings, kernels: Tensor, gains: Tensor, noise_sigma: float) -> KernelModel:
-    """The parametrisation of the settings, started at kernels C' x k x k with gains C."""
+    """The parametrisation of the settings, started at kernels (N x) C' x k x k with gains C."""
     if settings.parametrisation == "normalised":
         return NormalisedKernels(kernels, gains, noise_sigma)
     if settings.parametrisation == "deep-linear":
@@ -178,18 +184,19 @@ def _coordinates(size: int, device: torch.device) -> Tensor:
     return torch.arange(size, device=device) - size // 2
 
 
-# Priors, as published, on kernels C' x k x k as a parametrisation gives them.
+# Priors, as published, on kernels (N x) C' x k x k as a parametrisation gives them; over the field means over nodes.
 
 
 def centre_prior(kernels: Tensor) -> Tensor:
     """Squared distance in px of the centroid of all channels together from k//2.
 
-    Per channel it would erase lateral colour.
+    Per channel it would erase lateral colour. At each node by itself: nothing in patches tells how far content is moved
+    there, and neighbours that drifted apart would blend to a double picture between them.
     """
     axis = _coordinates(kernels.shape[-1], kernels.device)
-    mean = kernels.mean(dim=0)
-    down, right = (mean.sum(dim=1) * axis).sum(), (mean.sum(dim=0) * axis).sum()
-    return (down.square() + right.square()) / mean.sum().square()
+    mean = kernels.mean(dim=-3)
+    down, right = (mean.sum(dim=-1) * axis).sum(dim=-1), (mean.sum(dim=-2) * axis).sum(dim=-1)
+    return ((down.square() + right.square()) / mean.sum(dim=(-2, -1)).square()).mean()
 
 
 def sparse_prior(kernels: Tensor) -> Tensor:
@@ -200,16 +207,24 @@ def sparse_prior(kernels: Tensor) -> Tensor:
 def gaussian_prior(kernels: Tensor) -> Tensor:
     """Mean of value times squared distance from the channel's own centroid, coordinates from -1 to 1."""
     axis = torch.linspace(-1, 1, kernels.shape[-1], device=kernels.device)
-    total = kernels.sum(dim=(1, 2))
-    down = (kernels.sum(dim=2) * axis).sum(dim=1) / total
-    right = (kernels.sum(dim=1) * axis).sum(dim=1) / total
-    rows, cols = axis - down[:, None], axis - right[:, None]
-    return (kernels * (rows.square()[:, :, None] + cols.square()[:, None, :])).mean()
+    total = kernels.sum(dim=(-2, -1))
+    down = (kernels.sum(dim=-1) * axis).sum(dim=-1) / total
+    right = (kernels.sum(dim=-2) * axis).sum(dim=-1) / total
+    rows, cols = axis - down[..., None], axis - right[..., None]
+    return (kernels * (rows.square()[..., :, None] + cols.square()[..., None, :])).mean()
 
 
 def sum_prior(kernels: Tensor) -> Tensor:
     """|sum - 1|, mean over channels."""
-    return (kernels.sum(dim=(1, 2)) - 1).abs().mean()
+    return (kernels.sum(dim=(-2, -1)) - 1).abs().mean()
+
+
+def smooth_prior(kernels: Tensor, rows: int, cols: int) -> Tensor:
+    """How much neighbouring nodes of a grid differ: sum over pixels of the squared difference, mean over pairs and
+    channels. kernels: (rows cols) x C' x k x k, of more than one node."""
+    grid = kernels.view(rows, cols, *kernels.shape[1:])
+    pairs = [grid.diff(dim=axis).flatten(0, -3) for axis in (0, 1)]
+    return torch.cat(pairs).square().sum(dim=(-2, -1)).mean()
 
 
 PRIORS: dict[str, Callable[[Tensor], Tensor]] = {
@@ -227,6 +242,8 @@ def weighted_priors(settings: Settings, kernels: Tensor) -> Tensor:
         weight = getattr(settings, name)
         if weight > 0:
             total = total + weight * prior(kernels)
+    if settings.smooth_weight > 0 and settings.over_field:
+        total = total + settings.smooth_weight * smooth_prior(kernels, settings.rows, settings.cols)
     return total
 
 

@@ -191,7 +191,7 @@ class KernelTraining(KernelSearch):
             return
         for step in range(CONTRACTING_STEPS):
             done = step / CONTRACTING_STEPS
-            loss = self.colour.loss(self.model.with_gain(), self.model.log_sigma.detach().exp())
+            loss = self.colour.loss(self.model.with_gain(), self.model.sigma().detach())
             (gradient,) = torch.autograd.grad(loss, self.model.logits)
             size = CONTRACTING_SIZE * (1 - 0.9 * done)
             self.descent.move_shape(self.model.logits, gradient, self._push(done), size)
@@ -267,7 +267,8 @@ class KernelTraining(KernelSearch):
     def _turn_phases(self, generator: torch.Generator) -> None:
         """One step of the phases, and of magnitudes and gain by the power spectra."""
         model, taps = self.model, taps_width(self.settings.kernel_size)
-        whitened = self.simulation.whitened(self.clean, model, generator, taps - 1)
+        kernels, sigma = model.with_gain().detach(), model.sigma().detach()
+        whitened, _ = self.simulation.whitened(self.clean, kernels, sigma, generator, taps - 1)
         gradient = all_pass_gradient(self.flow.velocity, whitened, taps, generator)
         with torch.no_grad():
             kernel, gain = self.phase.move(self.kernel, model.with_gain(), gradient)
@@ -280,7 +281,7 @@ class KernelTraining(KernelSearch):
             self._begin_round()
         generator = draws(self.settings.seed, DRAW_TRIAL, update)  # the same patches each time
         with torch.no_grad():
-            sample = sample_path(self.simulation.draw(self.clean, self.model, generator), generator)
+            sample = sample_path(self._simulated(generator)[0], generator)
         self._follow(sample, update, TRIAL * stretch + update)
         listened = update - (TRIAL - TRIAL_LISTENING)
         if listened >= 0:
@@ -310,7 +311,7 @@ class KernelTraining(KernelSearch):
         """Update number `in_round` of a round."""
         if in_round == 0:
             self._begin_round()
-        simulated = self.simulation.draw(self.clean, self.model, generator)
+        simulated, _ = self._simulated(generator)
         sample = sample_path(simulated.detach(), generator)
         self._follow(sample, in_round, self.update)
         if in_round < ROUND - LISTENING:
@@ -372,7 +373,7 @@ class KernelTraining(KernelSearch):
         """
         model = self.model
         if model.logits.shape[0] > 1:
-            gains, sigma = model.log_gain.detach().exp(), model.log_sigma.detach().exp()
+            gains, sigma = model.log_gain.detach().exp(), model.sigma().detach()
             self.differences = self.colour.differences(self.kernel, gains, sigma)
         self._set_kernel(self.kernel)
 

@@ -152,7 +152,9 @@ def _steps(
         return None
     match = yield from _match(project, flow, degraded, clean, device)
     error = doubt(match.kernels, match.spectral)
-    psf = PsfGrid(match.kernels, match.noise_sigma, "display", _provenance(project, flow, match), error)
+    psf = PsfGrid(
+        match.kernels, match.noise_sigma, "display", _provenance(project, flow, match), error, match.confidence
+    )
     psf.save(project.psf)
     notes = [checkpoint_notes(project.checkpoint(stage)) or {} for stage in project.stages()]
     return Learned(psf, match.start, match.ikl, sum(note.get("seconds", 0.0) for note in notes))

@@ -57,6 +57,10 @@ class KernelSearch(Training):
         self.heard = 0
         self.watch = Watch(self.device, LARGEST_GROWTH)
 
+    def _simulated(self, generator: torch.Generator) -> tuple[Tensor, Tensor | None]:
+        """A batch of the simulated side with the kernels and the noise of the moment, and its places in the field."""
+        return self.simulation.draw(self.clean, self.model.with_gain(), self.model.sigma(), generator)
+
     def _remember(self, excess: Tensor) -> None:
         """Running mean of the IKL over updates in which the auxiliary network has caught up."""
         self.heard += 1
@@ -68,11 +72,11 @@ class KernelSearch(Training):
             return
         self.averaged += 1
         self.average = self.average.lerp(self.model.kernels().detach(), 1 / self.averaged)
-        self.average_sigma = self.average_sigma.lerp(self.model.log_sigma.detach().exp(), 1 / self.averaged)
+        self.average_sigma = self.average_sigma.lerp(self.model.sigma().detach(), 1 / self.averaged)
 
     def noise_sigma(self) -> float:
         """The noise of the moment."""
-        return float(self.model.log_sigma.detach().exp())
+        return float(self.model.sigma().detach())
 
     def check(self) -> None:
         self.watch.check(self.stage)
@@ -94,7 +98,13 @@ class KernelSearch(Training):
         )
 
     def snapshot(self) -> KernelSnapshot:
-        return KernelSnapshot(self.update * self.batch_size, as_grid(self.model.kernels().detach()), self.noise_sigma())
+        return KernelSnapshot(
+            self.update * self.batch_size, self.grid(self.model.kernels().detach()), self.noise_sigma()
+        )
+
+    def grid(self, kernels: Tensor) -> NDArray[np.float32]:
+        """(N x) C' x k x k of this search as rows x cols x C' x k x k."""
+        return as_grid(kernels.reshape(self.settings.rows, self.settings.cols, *kernels.shape[-3:]))
 
     def tensors(self) -> dict[str, Tensor]:
         return {
@@ -120,13 +130,14 @@ class KernelSearch(Training):
 @dataclass(frozen=True, eq=False)
 class Match:
     """What step 2 found: kernels, their start and the spectral one, each rows x cols x C' x k x k and centred; the
-    noise; the IKL."""
+    noise; the IKL; and how sure each kernel is, rows x cols x C', where that is known."""
 
     kernels: NDArray[np.float32]
     start: NDArray[np.float32]
     spectral: NDArray[np.float32]
     noise_sigma: float
     ikl: float
+    confidence: NDArray[np.float32] | None = None
 
 
 def as_grid(kernels: Tensor) -> NDArray[np.float32]:

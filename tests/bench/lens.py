@@ -6,8 +6,9 @@
 kernels in colour that `ddm simulate` makes, noise .01, the others as clean ones. `decam`: the same behind the grid of
 kernels of DECam's stars, in one channel for all colours. Printed, and written to OUTPUT/lens.json with date, cores and
 commit: NCC of the start and learned, all nodes together, their mean and the worst one with one common shift; error of
-the colour shift; restored PSNR and SSIM before, after, and with the true kernels; seconds of learning, and memory. A
-run that was stopped goes on where it was.
+the colour shift; the confidence that is saved with the kernels, the NCC of each kernel and colour that it foretells,
+and the rank correlation of the two over nodes and colours; restored PSNR and SSIM before, after, and with the true
+kernels; seconds of learning, and memory. A run that was stopped goes on where it was.
 """
 
 from __future__ import annotations
@@ -23,8 +24,11 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from benchmark import drained, learned
+from numpy.typing import NDArray
+from scipy.stats import spearmanr
 from skimage.transform import downscale_local_mean
 
 from ddm_gui.engine import photo
@@ -32,7 +36,7 @@ from ddm_gui.engine.blurs import LensBlur
 from ddm_gui.engine.known_set import KnownSet
 from ddm_gui.engine.photo import Photo, find_photos
 from ddm_gui.engine.project import Project
-from ddm_gui.engine.psf import PsfGrid
+from ddm_gui.engine.psf import PsfGrid, centred
 from ddm_gui.engine.psf_files import load_psf
 from ddm_gui.engine.restore.photos import restore_photos
 from ddm_gui.engine.scores import score_folders
@@ -62,6 +66,25 @@ def halved(data: Path, place: Path) -> Path:
     return place
 
 
+def each_ncc(learned: NDArray[np.float32], truth: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Rows x cols x channels: the NCC of each kernel alone, both grids centred, at no other shift, on a square of twice
+    the size. A truth of one channel stands for all."""
+    one, other = (centred(kernels).astype(np.float64) for kernels in np.broadcast_arrays(learned, truth))
+    less = 1 / (2 * one.shape[-1]) ** 2
+    products = [(a * b).sum(axis=(-2, -1)) - less for a, b in ((one, other), (one, one), (other, other))]
+    nccs: NDArray[np.float64] = products[0] / np.sqrt(products[1] * products[2])
+    return nccs
+
+
+def foretold(learned: PsfGrid, truth: PsfGrid) -> dict[str, float]:
+    """How what was said of each kernel's confidence came true."""
+    if learned.confidence is None:
+        return {}
+    real = each_ncc(learned.kernels, truth.kernels)
+    rank = spearmanr(learned.confidence.ravel(), real.ravel()).statistic
+    return {"confidence": float(learned.confidence.mean()), "ncc_each": float(real.mean()), "rank": float(rank)}
+
+
 def run(name: str, root: Path, data: Path, name_of_preset: str) -> dict[str, Any]:
     """All numbers of a row."""
     truth = true_psf(name, data)
@@ -83,6 +106,7 @@ def run(name: str, root: Path, data: Path, name_of_preset: str) -> dict[str, Any
         "preset": name_of_preset,
         **{field: getattr(result, field) for field in ("ncc_start", "ncc", "ncc_mean", "ncc_worst")},
         "colour_shift_error": result.colour_shift_error,
+        **foretold(PsfGrid.load(project.psf), truth),
         "noise_sigma": result.noise_sigma,
         "ikl": result.ikl,
         **{f"psnr_{moment}": score.psnr_mean for moment, score in scores.items()},

@@ -114,7 +114,7 @@ def test_the_gradient_is_the_data_term_plus_the_priors() -> None:
         training.model.shape()[0].sub_(0.02)  # some are negative: else the prior has no gradient
     before = training.model.shape()[0].detach().clone()
     (expected,) = torch.autograd.grad(sparse_prior(training.model.kernels()), training.model.shape())
-    simulated = training.simulation.draw(training.clean, training.model, torch.Generator().manual_seed(0))
+    simulated, _ = training._simulated(torch.Generator().manual_seed(0))
     training._move((torch.zeros_like(simulated) * simulated).mean())
     torch.testing.assert_close(training.model.shape()[0].grad, expected)
     moved = before - training.model.shape()[0].detach()

@@ -14,6 +14,7 @@ from ddm_gui.engine.kernels import (
     centre_prior,
     gaussian_prior,
     outskirts,
+    smooth_prior,
     sparse_prior,
     start_kernels,
     sum_prior,
@@ -223,6 +224,31 @@ def test_priors_are_what_their_definitions_say() -> None:
     )
     weighted = 0.1 * centre_prior(signed) + 2 * sparse_prior(signed) + 3 * sum_prior(signed)
     torch.testing.assert_close(weighted_priors(settings, signed), weighted)
+
+
+@pytest.mark.parametrize("parametrisation", MADE_OF)
+def test_kernels_over_the_field_start_at_the_start_and_priors_are_means_over_them(parametrisation: str) -> None:
+    start = torch.rand(6, 3, 15, 15, generator=torch.Generator().manual_seed(0))
+    start = start / start.sum(dim=(2, 3), keepdim=True)
+    model = made(parametrisation, start)
+    found = model.kernels().detach()
+    assert (found - start).norm() < 1e-5 * start.norm()
+    assert model.with_gain().shape == start.shape
+    for prior in PRIORS.values():
+        torch.testing.assert_close(prior(start), torch.stack([prior(node) for node in start]).mean())
+
+
+def test_the_smoothness_prior_weighs_neighbours_in_rows_and_columns() -> None:
+    """A 2 x 3 grid of points of light, one of which lies elsewhere than all others: of 7 pairs its 2 or 3 differ."""
+    for node, pairs in ((0, 2), (1, 3), (5, 2)):
+        kernels = torch.zeros(6, 1, 3, 3)
+        kernels[:, 0, 1, 1] = 1.0
+        kernels[node] = kernels[node].roll(1, -1)
+        assert float(smooth_prior(kernels, 2, 3)) == pytest.approx(2 * pairs / 7)
+    settings = Settings(procedure="alternating", rows=2, cols=3, smooth_weight=0.5)
+    torch.testing.assert_close(weighted_priors(settings, kernels), 0.5 * smooth_prior(kernels, 2, 3))
+    column = kernels[:2]
+    assert float(smooth_prior(column, 2, 1)) == 0.0
 
 
 @pytest.mark.parametrize("parametrisation", MADE_OF)

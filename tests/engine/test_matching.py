@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
 import numpy as np
@@ -18,6 +18,7 @@ from ddm_gui.engine.blend import blended, without_haze
 from ddm_gui.engine.colour import ColourMatch, apart
 from ddm_gui.engine.descent import KernelDescent
 from ddm_gui.engine.errors import UserError
+from ddm_gui.engine.field import Field
 from ddm_gui.engine.flow import FlowModel, Velocity, build_velocity, sample_path
 from ddm_gui.engine.ikl import excess_loss, integrated_kl, matching_loss
 from ddm_gui.engine.kernels import SoftmaxKernels
@@ -29,10 +30,10 @@ from ddm_gui.engine.scores import kernel_ncc, zero_phase
 from ddm_gui.engine.search import as_grid
 from ddm_gui.engine.settings import Settings
 from ddm_gui.engine.simulate import gaussian
-from ddm_gui.engine.simulation import Simulation
+from ddm_gui.engine.simulation import Simulation, photographed
 from ddm_gui.engine.spectrum import WINDOW
 from ddm_gui.engine.training import adam, cosine_decay, set_rate
-from ddm_gui.engine.whitening import Whitening
+from ddm_gui.engine.whitening import PlainPixels, Whitening
 
 SIMULATED, DEGRADED = 0.3, 0.9  # variances of white Gaussian data
 IKL = 0.0735610678194  # nats per value, of these two
@@ -283,24 +284,41 @@ def test_simulated_patches_are_what_the_networks_see(channels: int, kernels: int
     simulation = Simulation(identity_whitening(channels), 8, TINY)
     model = a_model(channels, kernels)
     shelf: PatchPool = Shelf(channels)  # type: ignore[assignment]
-    simulated = simulation.draw(shelf, model, torch.Generator().manual_seed(0))
+    simulated, places = simulation.draw(shelf, model.with_gain(), model.sigma(), torch.Generator().manual_seed(0))
+    assert places is None
     assert simulated.shape == (8, 1, 16, 16)
     torch.testing.assert_close(simulated.square().mean(dim=(1, 2, 3)), torch.ones(8))
     torch.autograd.backward((simulated * torch.rand(simulated.shape)).sum())
     for parameter in (model.logits, model.log_gain, model.log_sigma):
         assert parameter.grad is not None
         assert parameter.grad.abs().max() > 0
-    again = simulation.draw(shelf, model, torch.Generator().manual_seed(0))
+    again, _ = simulation.draw(shelf, model.with_gain(), model.sigma(), torch.Generator().manual_seed(0))
     assert torch.equal(again, simulated)
 
 
+def test_over_the_field_each_patch_is_blurred_by_the_kernel_of_its_place() -> None:
+    """Two nodes, above and below, one of which lets nothing through: brightness is the place's row."""
+    field = Field(2, 1, 101, 101)
+    simulation = Simulation(PlainPixels(1), 16, TINY.with_changes({"whiten": False, "procedure": "alternating"}), field)
+    kernels = torch.zeros(2, 1, 5, 5)
+    kernels[1, 0, 2, 2] = 1.0
+    shelf: PatchPool = Shelf(1)  # type: ignore[assignment]
+    seen, places = simulation.draw(shelf, kernels, 0.0, torch.Generator().manual_seed(0))
+    assert places is not None
+    assert places.shape == (8, 2, 16, 16)
+    plain, _ = replace(simulation, field=None).draw(shelf, kernels[1], 0.0, torch.Generator().manual_seed(0))
+    rows = places[:, 0].mean(dim=(1, 2))
+    assert float(rows.std()) > 0.1
+    pixels, whole = ((values + 1) / 2 for values in (seen, plain))
+    torch.testing.assert_close(pixels, rows[:, None, None, None] * whole, rtol=0, atol=1e-4)
+
+
 def test_the_camera_clips_rounds_and_adds_the_noise() -> None:
-    model = a_model(1, 1, sigma=0.1)
+    kernels = a_model(1, 1).with_gain().detach()
     size = 40
-    noise = torch.randn(4, 1, size, size, generator=torch.Generator().manual_seed(0))
+    noise = 0.1 * torch.randn(4, 1, size, size, generator=torch.Generator().manual_seed(0))
     for depth, value in ((8, 0.5), (16, 0.5), (8, 1.0)):
-        simulation = Simulation(identity_whitening(1), depth, TINY)
-        taken = simulation._camera(torch.full((4, 1, size + 4, size + 4), value), model, noise).detach()
+        taken = photographed(torch.full((4, 1, size + 4, size + 4), value), kernels, noise, depth)
         top = 2**depth - 1
         assert float((taken * top - (taken * top).round()).abs().max()) < 0.01
         assert 0.0 <= float(taken.min()) <= float(taken.max()) <= 1.0

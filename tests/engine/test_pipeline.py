@@ -538,10 +538,27 @@ def test_a_grid_for_one_blur_in_all_colours(project: Project) -> None:
     assert PsfGrid.load(project.psf).channels == 1
 
 
-def test_a_grid_that_starts_flat_or_moves_as_published_is_refused() -> None:
-    for change in ({"start": "flat"}, {"procedure": "alternating"}):
-        with pytest.raises(UserError, match="grid"):
-            TINY.with_changes({**GRID, **change})
+def test_how_sure_each_kernel_of_a_grid_is_is_kept_with_it(project: Project) -> None:
+    project = project.with_settings(TINY.with_changes(GRID))
+    done(project)
+    confidence = PsfGrid.load(project.psf).confidence
+    assert confidence is not None
+    assert confidence.shape == (2, 3, 1)
+    assert ((confidence >= 0) & (confidence <= 1)).all()
+    assert float(confidence.min()) < 1.0  # the halves are not the same photos
+    done(project.with_settings(TINY.with_changes({**GRID, "confidence": False})))
+    assert PsfGrid.load(project.psf).confidence is None
+
+
+@pytest.mark.parametrize("start", ["spectral", "flat", "random"])
+def test_the_papers_procedure_learns_a_grid(project: Project, start: str) -> None:
+    prior = {"centre_weight": 0.01, "gaussian_weight": 0.01, "smooth_weight": 1.0}
+    project = project.with_settings(TINY.with_changes({**GRID, **PAPER, **prior, "start": start}))
+    events = done(project)
+    psf = PsfGrid.load(project.psf)
+    assert psf.kernels.shape == (2, 3, 1, 9, 9)
+    assert float(np.ptp(psf.kernels, axis=(0, 1)).max()) > 1e-4  # the nodes are not alike
+    assert any(isinstance(event, KernelProgress) and event.ikl is not None for event in events)
 
 
 def test_one_blur_per_colour_is_refused_for_grey_photos(project: Project) -> None:
@@ -669,11 +686,12 @@ def test_kernels_of_any_size_are_learned_and_lie_in_the_middle(
             {"images_pretrain": 8 * 6, "network": "unet", "multipliers": "1,2", "dropout": 0.2, "accumulate": 2},
             [starts(Stage.PRETRAIN), flow_seen(8 * 4), ends(Stage.PRETRAIN), starts(Stage.FLOW), ends(Stage.FLOW)],
         ),
-        # 8 updates of the auxiliary network, 2 of known phases, 2 that ask and 4 that turn, 4 that measure
+        # 8 updates of the auxiliary network, 2 of known phases, 2 that ask and 4 that turn, 4 on halves, 4 that measure
         (GRID, [flow_seen(8 * 5), kernels_seen(8 * 3), kernels_seen(8 * 8), kernels_seen(8 * 10)]),
-        (GRID, [kernels_seen(8 * 11), kernels_seen(8 * 14), kernels_seen(8 * 18)]),
+        (GRID, [kernels_seen(8 * 11), kernels_seen(8 * 17), kernels_seen(8 * 21)]),
+        ({**GRID, **PAPER}, [kernels_seen(8 * 3), kernels_seen(8 * 9)]),
     ],
-    ids=["alternating", "pretrained", "grid", "grid-often"],
+    ids=["alternating", "pretrained", "grid", "grid-often", "grid-alternating"],
 )
 def test_stopped_and_resumed_equals_never_stopped_in_other_ways_too(
     project: Project, tmp_path: Path, choice: dict[str, object], stops: list[Callable[[Event], bool]]

@@ -60,6 +60,18 @@ def test_loaded_is_what_was_saved(tmp_path: Path, rows: int, cols: int, channels
     assert (loaded.size, loaded.channels) == (size, channels)
 
 
+def test_confidence_is_kept_where_it_is_known(tmp_path: Path) -> None:
+    kernels = np.random.default_rng(0).random((2, 3, 3, 5, 5), dtype=np.float32)
+    sure = np.linspace(0, 1, 18, dtype=np.float32).reshape(2, 3, 3)
+    PsfGrid(kernels, confidence=sure).save(tmp_path / "psf.safetensors")
+    loaded = PsfGrid.load(tmp_path / "psf.safetensors").confidence
+    assert loaded is not None
+    np.testing.assert_array_equal(loaded, sure)
+    assert not loaded.flags.writeable
+    with pytest.raises(ValueError, match="rows x cols x channels"):
+        PsfGrid(kernels, confidence=sure[:1])
+
+
 def test_the_file_says_its_convention_in_words(tmp_path: Path) -> None:
     grid(2, 3).save(tmp_path / "psf.safetensors")
     with safe_open(tmp_path / "psf.safetensors", framework="numpy") as file:

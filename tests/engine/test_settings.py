@@ -102,6 +102,11 @@ ALTERNATING = {"procedure": "alternating"}
         ({"sparse_weight": 0.1}, "sparse_weight"),
         ({"sum_weight": 0.1}, "sum_weight"),
         ({**ALTERNATING, "parametrisation": "normalised", "sum_weight": 0.1}, "sum_weight"),
+        ({"smooth_weight": 0.1}, "smooth_weight"),
+        ({"rows": 2, "start": "flat"}, "start"),
+        ({"rows": 2, "centre_weight": 0.1}, "centre_weight"),
+        ({"rows": 2, "gaussian_weight": 0.1}, "gaussian_weight"),
+        ({"rows": 2, "smooth_weight": 0.1}, "smooth_weight"),
         ({"patch_size": 34}, "patch_size"),
         ({"network": "unet", "patch_size": 36}, "patch_size"),
         ({"network": "unet", "attention": 12}, "attention"),
@@ -123,6 +128,7 @@ def test_settings_that_do_not_go_together_are_refused_with_a_reason(changes: dic
         {"network": "unet", "multipliers": "1,2,2", "patch_size": 36, "attention": 9},
         {**ALTERNATING, "parametrisation": "deep-linear", "kernel_size": 9, "sum_weight": 1.0, "sparse_weight": 1.0},
         {**ALTERNATING, "whiten": False, "gaussian_weight": 1.0, "centre_weight": 1.0},
+        {**ALTERNATING, "rows": 2, "start": "flat", "centre_weight": 1.0, "smooth_weight": 1.0},
     ],
 )
 def test_settings_that_go_together(changes: dict[str, Any]) -> None:
@@ -145,6 +151,35 @@ def test_the_papers_presets_are_the_papers_numbers(name: str) -> None:
     assert found.noise_sigma == 0.02
 
 
+@pytest.mark.parametrize(
+    ("name", "size", "channels", "noise", "width", "blocks", "dropout", "priors", "images"),
+    [
+        ("paper-lens", 27, 1, 0.01, 64, 2, 0.0, (0.01, 0.1, 0.01), (33, 3)),
+        ("paper-parking-lot", 13, 3, "learn", 32, 1, 0.2, (0.01, 0.01, 0.1), (17, 8)),
+    ],
+)
+def test_the_papers_grids_are_the_papers_numbers(
+    name: str,
+    size: int,
+    channels: int,
+    noise: Any,
+    width: int,
+    blocks: int,
+    dropout: float,
+    priors: tuple[float, float, float],
+    images: tuple[int, int],
+) -> None:
+    found = preset(name)
+    assert (found.rows, found.cols, found.kernel_size, found.channels) == (8, 8, size, channels)
+    assert (found.noise_sigma, found.misplaced_share, found.procedure) == (noise, 0.2, "alternating")
+    assert (found.patch_size, found.width, found.multiples, found.blocks) == (64, width, (1, 2, 3, 4), blocks)
+    assert (found.attention, found.dropout, found.network, found.whiten) == (8, dropout, "unet", False)
+    assert (found.batch_size, found.batch_size * found.accumulate, found.flow_rate) == (128, 1024, 1e-2)
+    assert (found.alternating_rate, found.auxiliary_rate) == (4e-5, 1e-5)
+    assert (found.images_flow, found.images_kernel) == (images[0] * 2**20, images[1] * 2**20)
+    assert (found.centre_weight, found.sparse_weight, found.gaussian_weight) == priors
+
+
 def test_what_does_nothing_beside_the_others_says_so() -> None:
     def applying(**changes: Any) -> set[str]:
         settings = Settings().with_changes(changes)
@@ -154,11 +189,15 @@ def test_what_does_nothing_beside_the_others_says_so() -> None:
             if item.metadata["applies"] is not None and item.metadata["applies"](settings)
         }
 
-    assert applying() == {"candidates", "images_phase", "kernel_rate"}
+    moving = {"averaged_share", "centre_weight", "gaussian_weight"}
+    assert applying() == moving | {"candidates", "images_phase", "kernel_rate"}
+    field = {"any_size", "misplaced_share"}
+    assert applying(rows=2) == field | {"images_phase", "confidence"}
     assert applying(network="unet") - applying() == {"multipliers", "attention", "dropout"}
     assert applying(schedule="inverse-sqrt") - applying() == {"ramp_up", "decay_from"}
     in_turns = applying(procedure="alternating")
-    assert in_turns == {"parametrisation", "free_gain", "alternating_rate"}
+    assert in_turns == moving | {"parametrisation", "free_gain", "alternating_rate"}
+    assert applying(procedure="alternating", rows=2) == in_turns | field | {"smooth_weight"}
     assert applying(procedure="alternating", parametrisation="normalised") - in_turns == {"sparse_weight"}
     assert applying(procedure="alternating", parametrisation="deep-linear") - in_turns == {
         "sparse_weight",
