@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.polynomial import legendre
+from numpy.typing import NDArray
 from torch import Tensor
 
 from ddm_gui.engine.psf import field_positions, node_weights
@@ -20,6 +21,11 @@ from ddm_gui.engine.psf import field_positions, node_weights
 def orders(degree: int) -> list[tuple[int, int]]:
     """The polynomials of two variables up to a degree, by their degree in each."""
     return [(row, col) for row in range(degree + 1) for col in range(degree + 1 - row)]
+
+
+def _tensor(values: NDArray[np.float64]) -> Tensor:
+    """A copy in torch's own memory: in numpy's, products may end in other bits, wherever it happens to lie."""
+    return torch.from_numpy(values).clone()
 
 
 @dataclass(frozen=True)
@@ -35,7 +41,7 @@ class Field:
     def nodes(self) -> Tensor:
         """Their field positions, N x 2, (row, col) in [0, 1]."""
         down, across = np.meshgrid(field_positions(self.rows), field_positions(self.cols), indexing="ij")
-        return torch.from_numpy(np.stack([down.ravel(), across.ravel()], axis=1).astype(np.float32))
+        return _tensor(np.stack([down.ravel(), across.ravel()], axis=1)).float()
 
     @property
     def pitch(self) -> Tensor:
@@ -45,7 +51,7 @@ class Field:
     def weights(self, positions: Tensor) -> Tensor:
         """How much each node counts at positions B x 2: B x N, bilinear, summing to one."""
         down, across = (
-            torch.from_numpy(node_weights(count, positions[:, axis].cpu().numpy())).to(positions)
+            _tensor(node_weights(count, positions[:, axis].cpu().numpy())).to(positions)
             for axis, count in enumerate((self.rows, self.cols))
         )
         return torch.einsum("rb,cb->brc", down, across).flatten(1)
@@ -64,7 +70,7 @@ class Field:
             for axis in (0, 1)
         ]
         values = [powers[0][row] * powers[1][col] for row, col in orders(degree)]
-        return torch.from_numpy(np.stack(values, axis=1)).to(positions)
+        return _tensor(np.stack(values, axis=1)).to(positions)
 
     def round_functions(self, positions: Tensor, angles: Tensor, degree: int, odd: bool) -> Tensor:
         """How what belongs to a direction changes over the field of a round lens: at positions B x 2, for directions
