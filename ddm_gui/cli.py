@@ -1,4 +1,4 @@
-"""The command line: learn, restore, lens, score, simulate, demo. Its options are made from the settings."""
+"""The command line: learn, restore, photos, lens, score, simulate, demo. Its options are made from the settings."""
 
 from __future__ import annotations
 
@@ -128,6 +128,10 @@ def build_parser() -> argparse.ArgumentParser:
     restore.add_argument("--format", choices=FORMATS, default="same", help="file format (default: as the input)")
     restore.add_argument("--quality", type=int, default=95, metavar="1-100", help="of JPEG (default: 95)")
     _finish(restore, run_restore)
+
+    photos = commands.add_parser("photos", help="tell cameras, lenses, apertures and sizes of photos")
+    photos.add_argument("photos", type=Path, nargs="+", metavar="PATH", help="photos or folders")
+    _finish(photos, run_photos)
 
     lens = commands.add_parser("lens", help="the numbers of a blur, and its file for other programs or for paper")
     source = lens.add_mutually_exclusive_group(required=True)
@@ -281,6 +285,32 @@ def run_restore(arguments: argparse.Namespace, reporter: Reporter) -> int:
     inputs = find_photos(arguments.input)
     run = restore_photos(inputs, arguments.output, psf, file_format=arguments.format, quality=arguments.quality)
     return reporter.run(run, "the same command")
+
+
+def run_photos(arguments: argparse.Namespace, reporter: Reporter) -> int:
+    """`ddm photos`."""
+    from ddm_gui.engine.photo import find_photos
+    from ddm_gui.engine.shot import Taken, grouped
+
+    taken = []
+    for path in find_photos(arguments.photos):
+        try:
+            taken.append(Taken.read(path))
+        except UserError as error:
+            print(f"left out: {path}: {error.why or error}", file=sys.stderr)
+    for one in taken if arguments.json else ():
+        shot = {"camera": one.shot.camera, "lens": one.shot.lens, "aperture": one.shot.aperture}
+        row = {"path": str(one.path), **shot, "focal_length": one.shot.focal_length}
+        print(json.dumps({"event": "photo", **row, "width": one.header.width, "height": one.header.height}))
+    for group, members in grouped(taken).items():
+        if arguments.json:
+            print(json.dumps({"event": "group", **asdict(group), "photos": [str(one.path) for one in members]}))
+            continue
+        print(f"{group}: {len(members)}")
+        for one in members:
+            focal = one.shot.focal_length
+            print(f"    {one.path}{f', {focal:g} mm' if focal else ''}")
+    return DONE
 
 
 def run_lens(arguments: argparse.Namespace, reporter: Reporter) -> int:

@@ -12,7 +12,7 @@ import threading
 import warnings
 import zlib
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -157,6 +157,22 @@ def read_header(path: Path) -> PhotoHeader:
 def is_raw(path: Path) -> bool:
     """Whether a file is camera RAW, by its name."""
     return path.suffix.lower() in RAW
+
+
+def read_entries(path: Path) -> list[dict[int, Any]]:
+    """The descriptive EXIF entries of a file, as `exif.entries` gives them, without decoding its pixels.
+
+    Of RAW there may be two: the file's own, which come first, and those of its preview. What is damaged is left out.
+
+    Raises:
+        UserError: the file cannot be read, naming it and the reason.
+    """
+    readers = {"TIFF": (_tiff_entries,), "RAW": (_cr3_entries, _tiff_entries, _preview_entries)}
+    found = []
+    for reader in readers.get(_kind(path), (_image_entries,)):
+        with _quiet(), suppress(*exif_entries.DAMAGED, rawpy.LibRawError, rawpy.NotSupportedError):
+            found.append(reader(path))
+    return found
 
 
 def check_light(path: Path, light: str) -> None:
@@ -426,6 +442,25 @@ def _refused(path: Path, why: str, wanted: str) -> UserError:
 def _channels(image: Image.Image) -> int:
     """1 for grey, 3 for RGB and palettes."""
     return 1 if image.mode in ("L", "LA") else 3
+
+
+def _image_entries(path: Path) -> dict[int, Any]:
+    with _opened(path) as image:
+        return exif_entries.entries(image.info.get("exif", b""))
+
+
+def _tiff_entries(path: Path) -> dict[int, Any]:
+    with open(path, "rb") as stream:
+        return exif_entries.from_tiff(stream)
+
+
+def _cr3_entries(path: Path) -> dict[int, Any]:
+    with open(path, "rb") as stream:
+        return exif_entries.from_cr3(stream)
+
+
+def _preview_entries(path: Path) -> dict[int, Any]:
+    return exif_entries.entries(raw.preview_exif(path) or b"")
 
 
 def _decode(path: Path) -> tuple[NDArray[Any], bytes | None, bytes | None]:

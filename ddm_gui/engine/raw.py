@@ -63,6 +63,24 @@ def preview(path: Path) -> tuple[Image.Image, int]:
         return Image.fromarray(embedded.data), orientation
 
 
+def preview_exif(path: Path) -> bytes | None:
+    """EXIF bytes of the embedded preview, None where it is no JPEG or holds none.
+
+    Where the camera wrote none there, LibRaw does: make, model, aperture, focal length. The pixels are not unpacked,
+    as rawpy's own properties of these would do.
+
+    Raises:
+        rawpy.LibRawError, OSError, SyntaxError: it is damaged or of an unknown camera.
+    """
+    with rawpy.imread(str(path)) as raw:
+        embedded = _embedded(raw)
+        if embedded is None or not isinstance(embedded.data, bytes):
+            return None
+        with JpegImageFile(io.BytesIO(embedded.data)) as image:
+            exif: bytes | None = image.info.get("exif")
+            return exif
+
+
 def _embedded(raw: Any) -> Any:
     """The embedded preview, None where there is none of a kind that LibRaw knows."""
     try:

@@ -30,7 +30,7 @@ from ddm_gui.gui.places import default_project_folder
 from ddm_gui.gui.previews import Previews
 from ddm_gui.gui.reads import Reads
 from ddm_gui.gui.runs import Demo, Export, Learn
-from ddm_gui.gui.sources import Found, Role, look_through
+from ddm_gui.gui.sources import Found, Role, described, look_through
 from ddm_gui.gui.state import Phase, Situation, Task, failed_stage
 from ddm_gui.gui.worker import Completed, Failed, Outcome, Run, Worker
 
@@ -75,6 +75,7 @@ class Controller(QObject):
 
     situation_changed = Signal(object)  # Situation, after each change of it
     sources_found = Signal(object, object)  # Role, Found; photos of a set are known
+    sources_described = Signal(object, str)  # Role, what its photos are; some time after `sources_found`
     settings_changed = Signal(object)  # Settings, also when a project was opened
     folder_changed = Signal(object)  # Path of the project, None before there is one
     devices_found = Signal(object)  # tuple of Choice, once
@@ -110,6 +111,7 @@ class Controller(QObject):
         self._demo: Path | None = None
         self._thumbnails = Reads("thumbnails")
         self._folders = Reads("folders")
+        self._shots = Reads("shots")
         self._wished: list[Path] = []
         self._reading_thumbnail = False
         self.previews = Previews(self)
@@ -289,6 +291,7 @@ class Controller(QObject):
         self.estimates.close()
         self._thumbnails.close()
         self._folders.close()
+        self._shots.close()
 
     # Inside
 
@@ -351,6 +354,12 @@ class Controller(QObject):
         self._found[role] = found
         self.sources_found.emit(role, found)
         self._set(**{role.value: len(found.photos)})
+        if found.photos:
+            self._shots.ask(partial(self._described, role, found), described, found.photos)
+
+    def _described(self, role: Role, found: Found, text: str) -> None:
+        if found is self._found[role]:
+            self.sources_described.emit(role, text)
 
     def _suggest_folder(self) -> None:
         """A default place, named after the degraded photos, until the person chooses another."""

@@ -1,4 +1,4 @@
-"""The two sets of photos: zones to drop them on, how many there are, a few of them, and what cannot be read."""
+"""The two sets of photos: zones to drop them on; how many and what they are, a few of them, what cannot be read."""
 
 from __future__ import annotations
 
@@ -48,6 +48,8 @@ class DropZone(QFrame):
         self._text = label(_INVITATIONS[role], "muted", wrap=True)
         self._text.setMinimumHeight(THUMB_HEIGHT)
         self._thumbs = {index: QLabel() for index in range(SHOWN)}
+        self._about = label("", "muted", wrap=True)
+        self._about.hide()
         self._row = QWidget()
         thumbs = horizontal(4, self._row)
         for thumb in self._thumbs.values():
@@ -76,6 +78,7 @@ class DropZone(QFrame):
         layout.addLayout(head)
         layout.addWidget(self._text)
         layout.addWidget(self._row)
+        layout.addWidget(self._about)
         layout.addLayout(foot)
 
     def show_reading(self) -> None:
@@ -87,6 +90,7 @@ class DropZone(QFrame):
         self._found = found
         for thumb in self._thumbs.values():
             thumb.clear()
+        self.show_described("")
         filled = bool(found.photos)
         self._row.setVisible(filled)
         self._text.setVisible(not filled)
@@ -100,6 +104,11 @@ class DropZone(QFrame):
         self.problems_button.setText(f"{count} left out…")
         self.problems_button.setVisible(count > 0)
         self._mark("filled", filled)
+
+    def show_described(self, text: str) -> None:
+        """What its photos are: size, camera, lens, apertures."""
+        self._about.setText(text)
+        self._about.setVisible(bool(text))
 
     def show_thumbnail(self, path: Path, image: NDArray[np.uint8]) -> None:
         """A small picture of one of the photos; ignored where the zone does not show that photo."""
@@ -198,6 +207,10 @@ class Folders(QWidget):
     def show_reading(self, role: Role) -> None:
         """A set is being looked through."""
         self.zones[role].show_reading()
+
+    def show_described(self, role: Role, text: str) -> None:
+        """What the photos of a set are."""
+        self.zones[role].show_described(text)
 
     def show_thumbnail(self, path: Path, image: NDArray[np.uint8]) -> None:
         """A small picture, for whichever zone shows that photo."""
