@@ -20,6 +20,7 @@ F_NUMBER, APERTURE_VALUE, FOCAL_LENGTH, LENS_MODEL = 33437, 37378, 37386, 42036
 LARGEST_APEX = 20.0  # f/1024: more is damaged
 LONGEST = 100  # characters of a name: longer ones are damaged
 NAMED = 2  # how many different cameras, lenses or sizes one line names
+APERTURES_NAMED = 4
 
 
 @dataclass(frozen=True)
@@ -113,7 +114,7 @@ def grouped(taken: Sequence[Taken]) -> dict[Group, list[Taken]]:
 def in_one_line(taken: Sequence[Taken]) -> str:
     """'6000 x 4000, NIKON D750, 50mm f/1.8, f/5.6 (12), f/16 (12)': what a folder holds; '' of no photos.
 
-    What differs is told with counts; what no photo says is left out.
+    What differs is told with counts, or as a number where it is much; what no photo says is left out.
     """
     parts = [
         _varied([one.size for one in taken], "size", "sizes"),
@@ -128,23 +129,28 @@ def in_one_line(taken: Sequence[Taken]) -> str:
 
 
 def _varied(values: Sequence[str | None], word: str, words: str) -> str:
-    """The one value; or 'a (3), unknown lens (2)', the most frequent first, and how many there are of others."""
+    """The one value; 'a (3), unknown lens (2)', the most frequent first; or '4 lenses', where they are many."""
     counts = Counter(values).most_common()
     if set(values) <= {None}:
         return ""
     if len(counts) == 1:
         return str(values[0])
-    named = [f"{value or f'unknown {word}'} ({count})" for value, count in counts[:NAMED]]
-    others = sum(count for _, count in counts[NAMED:])
-    return ", ".join([*named, f"other {words} ({others})"] if others else named)
+    if len(counts) > NAMED:
+        return f"{len(set(values) - {None})} {words}"
+    return ", ".join(f"{value or f'unknown {word}'} ({count})" for value, count in counts)
 
 
 def _apertures(apertures: Sequence[float | None]) -> str:
-    """The one aperture, or all with counts."""
-    if set(apertures) <= {None}:
+    """The one aperture; all with counts; or 'f/1.8 to f/29', where they are many, and how many are not known."""
+    known = sorted(aperture for aperture in apertures if aperture is not None)
+    different = {written(aperture) for aperture in known}
+    if not different:
         return ""
-    different = {written(aperture) for aperture in apertures}
-    return counted(apertures) if len(different) > 1 else different.pop()
+    if len(different) <= APERTURES_NAMED:
+        return counted(apertures) if len(known) < len(apertures) or len(different) > 1 else different.pop()
+    unknown = [None] * (len(apertures) - len(known))
+    range_of_them = f"{written(known[0])} to {written(known[-1])} ({len(different)} apertures)"
+    return f"{range_of_them}, {counted(unknown)}" if unknown else range_of_them
 
 
 # Reading

@@ -8,16 +8,16 @@ import numpy as np
 from numpy.typing import NDArray
 from PySide6.QtCore import QMimeData, Qt, Signal
 from PySide6.QtGui import QDragEnterEvent, QDragLeaveEvent, QDropEvent, QImage, QPixmap
-from PySide6.QtWidgets import QFileDialog, QFrame, QLabel, QWidget
+from PySide6.QtWidgets import QFileDialog, QFrame, QLabel, QSizePolicy, QWidget
 
 from ddm_gui.gui.dialogs import ListDialog
 from ddm_gui.gui.parts import button, horizontal, label, vertical
 from ddm_gui.gui.sources import Found, Role, assigned
 from ddm_gui.gui.theme import set_icon, sign
-from ddm_gui.gui.words import left_out, photos
+from ddm_gui.gui.words import left_out, photos, unbroken
 
 SHOWN = 5  # thumbnails in a zone
-THUMB_HEIGHT = 38
+THUMB_HEIGHT, THUMB_WIDTH = 38, 52  # px
 
 _TITLES = {Role.CLEAN: "Clean photos", Role.DEGRADED: "Degraded photos"}
 _INVITATIONS = {
@@ -51,6 +51,7 @@ class DropZone(QFrame):
         self._about = label("", "muted", wrap=True)
         self._about.hide()
         self._row = QWidget()
+        self._row.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)  # else wide photos widen the zone
         thumbs = horizontal(4, self._row)
         for thumb in self._thumbs.values():
             thumb.setFixedHeight(THUMB_HEIGHT)
@@ -107,7 +108,7 @@ class DropZone(QFrame):
 
     def show_described(self, text: str) -> None:
         """What its photos are: size, camera, lens, apertures."""
-        self._about.setText(text)
+        self._about.setText(unbroken(text))
         self._about.setVisible(bool(text))
 
     def show_thumbnail(self, path: Path, image: NDArray[np.uint8]) -> None:
@@ -118,7 +119,7 @@ class DropZone(QFrame):
         height, width = pixels.shape[:2]
         pixmap = QPixmap(QImage(pixels.data, width, height, 3 * width, QImage.Format.Format_RGB888))
         scaled = pixmap.scaled(
-            56, THUMB_HEIGHT, Qt.AspectRatioMode.KeepAspectRatio, Qt.TransformationMode.SmoothTransformation
+            THUMB_WIDTH, THUMB_HEIGHT, Qt.AspectRatioMode.KeepAspectRatio, Qt.TransformationMode.SmoothTransformation
         )
         self._thumbs[self._found.photos.index(path)].setPixmap(scaled)
 

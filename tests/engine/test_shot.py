@@ -148,9 +148,11 @@ def test_one_line_tells_what_differs(taken: list[Taken]) -> None:
     assert in_one_line([]) == ""
 
 
-def test_of_many_cameras_the_most_frequent_are_named(taken: list[Taken]) -> None:
-    many = [Taken(taken[0].path, taken[0].header, Shot(model=model)) for model in "AABBBCD"]
-    assert in_one_line(many) == "30 x 20, B (3), A (2), other cameras (2)"
+def test_where_much_differs_the_line_stays_short(taken: list[Taken]) -> None:
+    shots = [Shot(model=model) for model in "AABBBCD"] + [Shot(aperture=float(number)) for number in range(2, 9)]
+    many = [Taken(taken[0].path, taken[0].header, shot) for shot in shots]
+    assert in_one_line(many) == "30 x 20, 4 cameras, f/2 to f/8 (7 apertures), unknown aperture (7)"
+    assert in_one_line(many[7:]) == "30 x 20, f/2 to f/8 (7 apertures)"
 
 
 # Real ones

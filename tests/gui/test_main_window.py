@@ -41,6 +41,7 @@ from ddm_gui.gui.dialogs import CloseDialog, ListDialog, SavingDialog, TroubleDi
 from ddm_gui.gui.main_window import MainWindow
 from ddm_gui.gui.sources import Role
 from ddm_gui.gui.state import Phase
+from ddm_gui.gui.words import unbroken
 
 from .conftest import SmallRun, Step2, a_kernel, drop, save_photos, slowly, with_photos
 
@@ -76,7 +77,7 @@ def test_under_each_set_stands_what_its_photos_are_and_which_apertures_differ(
         write(Photo(np.full((40, 60, 3), 0.5), 8, exif=tags), folder / f"{index}.jpg")
     with_photos(window, qtbot, folder, degraded_folder)
     clean, degraded = window.folders.zones[Role.CLEAN], window.folders.zones[Role.DEGRADED]
-    words = "60 x 40, Canon EOS 6D, f/5.6 (1), f/16 (2)"
+    words = unbroken("60 x 40, Canon EOS 6D, f/5.6 (1), f/16 (2)")
     qtbot.waitUntil(lambda: words in texts(clean) and "64 x 64" in texts(degraded), timeout=10_000)
     window.folders.swap_button.click()
     assert words not in texts(clean)
