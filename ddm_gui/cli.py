@@ -198,7 +198,8 @@ def _add_settings(parser: argparse.ArgumentParser) -> None:
                 option, action=argparse.BooleanOptionalAction, default=argparse.SUPPRESS, help=meta["help"]
             )
         else:
-            group.add_argument(option, type=_value, default=argparse.SUPPRESS, metavar=_metavar(meta), help=text)
+            kind = str if isinstance(item.default, str) and not meta["choices"] else _value
+            group.add_argument(option, type=kind, default=argparse.SUPPRESS, metavar=_metavar(meta), help=text)
 
 
 def _add_blurs(parser: argparse.ArgumentParser) -> None:

@@ -103,6 +103,8 @@ ALTERNATING = {"procedure": "alternating"}
         ({"sum_weight": 0.1}, "sum_weight"),
         ({**ALTERNATING, "parametrisation": "normalised", "sum_weight": 0.1}, "sum_weight"),
         ({"patch_size": 34}, "patch_size"),
+        ({"clean_aperture": "wide"}, "clean_aperture"),
+        ({"degraded_aperture": "0"}, "degraded_aperture"),
         ({"network": "unet", "patch_size": 36}, "patch_size"),
         ({"network": "unet", "attention": 12}, "attention"),
     ],
@@ -145,7 +147,7 @@ def test_the_papers_presets_are_the_papers_numbers(name: str) -> None:
     assert found.noise_sigma == 0.02
 
 
-def test_what_does_nothing_beside_the_others_says_so() -> None:
+def test_what_does_nothing_beside_the_others_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     def applying(**changes: Any) -> set[str]:
         settings = Settings().with_changes(changes)
         return {
@@ -154,6 +156,9 @@ def test_what_does_nothing_beside_the_others_says_so() -> None:
             if item.metadata["applies"] is not None and item.metadata["applies"](settings)
         }
 
+    monkeypatch.setattr("ddm_gui.engine.settings.find_spec", lambda name: object())
+    assert applying() == {"candidates", "images_phase", "kernel_rate", "vignetting"}
+    monkeypatch.setattr("ddm_gui.engine.settings.find_spec", lambda name: None)
     assert applying() == {"candidates", "images_phase", "kernel_rate"}
     assert applying(network="unet") - applying() == {"multipliers", "attention", "dropout"}
     assert applying(schedule="inverse-sqrt") - applying() == {"ramp_up", "decay_from"}
