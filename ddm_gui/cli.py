@@ -298,7 +298,7 @@ def run_photos(arguments: argparse.Namespace, reporter: Reporter) -> int:
         try:
             taken.append(Taken.read(path))
         except UserError as error:
-            print(f"left out: {path}: {error.why or error}", file=sys.stderr)
+            reporter.show(PhotoSkipped(str(path), error.why or str(error)))
     for one in taken if arguments.json else ():
         shot = {"camera": one.shot.camera, "lens": one.shot.lens, "aperture": one.shot.aperture}
         row = {"path": str(one.path), **shot, "focal_length": one.shot.focal_length}
@@ -311,6 +311,7 @@ def run_photos(arguments: argparse.Namespace, reporter: Reporter) -> int:
         for one in members:
             focal = one.shot.focal_length
             print(f"    {one.path}{f', {focal:g} mm' if focal else ''}")
+    reporter.name_skipped()
     return DONE
 
 
@@ -452,9 +453,13 @@ class Reporter:
         if interruption.asked:
             print(f"Stopped; what was done is kept. To go on: {resume}", file=sys.stderr)
             return INTERRUPTED
+        self.name_skipped()
+        return DONE
+
+    def name_skipped(self) -> None:
+        """The photos that were left out, and why."""
         for skip in self.skipped:
             print(f"left out: {skip.path}: {skip.reason}", file=sys.stderr)
-        return DONE
 
     def show(self, event: Event) -> None:
         """One event."""

@@ -428,10 +428,10 @@ def test_photos_are_told_by_camera_lens_aperture_and_size(tmp_path: Path, capsys
     assert "d.jpg" in told.err
     assert main(["photos", str(tmp_path), "--json"]) == 0
     events = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
-    assert [event["event"] for event in events] == ["photo"] * 3 + ["group"] * 2
-    assert events[0]["aperture"] == 5.6
-    assert events[0]["lens"] is None
-    assert events[3]["photos"] == [str(tmp_path / "b.jpg"), str(tmp_path / "c.jpg")]
+    assert [event["event"] for event in events] == ["photo_skipped"] + ["photo"] * 3 + ["group"] * 2
+    assert events[1]["aperture"] == 5.6
+    assert events[1]["lens"] is None
+    assert events[4]["photos"] == [str(tmp_path / "b.jpg"), str(tmp_path / "c.jpg")]
 
 
 def test_a_lens_is_told_in_numbers_and_written_for_others(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
