@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ddm_gui.engine.errors import UserError
-from ddm_gui.engine.events import Event, PhotoSkipped
+from ddm_gui.engine.events import Event, Note, PhotoSkipped
 from ddm_gui.engine.learning_photos import chosen
 from ddm_gui.engine.photo import Photo, PhotoHeader, find_photos, read, read_header
 from ddm_gui.engine.settings import Settings
@@ -23,6 +23,10 @@ from ddm_gui.engine.settings import Settings
 LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601: what one channel is made of where photos are in colour
 REDRAWS = 8  # a photo may be clipped nearly everywhere (a night sky): then its patches are taken as they are
 WHITE = 1.0 - 1e-6  # clipped, also where rounding of the luma missed 1.0
+MEAN_OVER_FIELD = (
+    "One folder serves as both, so the sharp middle is among the degraded patches, too: one kernel for the whole photo "
+    "is a mixture of all places. A grid of kernels (preset lens) keeps them apart."
+)
 NAMED = 3  # how many files a message names
 
 
@@ -280,10 +284,13 @@ def of_one_size(paths: Sequence[Path]) -> Generator[Event, None, list[Path]]:
     return kept
 
 
-def check_sources(clean: Sequence[Path], degraded: Sequence[Path], patch_size: int, settings: Settings) -> None:
+def check_sources(clean: Sequence[Path], degraded: Sequence[Path], patch_size: int, settings: Settings) -> list[Note]:
     """Looks at the headers of both sides before anything starts; single bad files are no error here.
 
     `patch_size` is the size of a patch in pixels, without what a blur needs around it.
+
+    Returns:
+        What is no error, and a person should know.
 
     Raises:
         UserError: a folder is missing or empty, both sides are the same photos and no rule splits them, no photo of a
@@ -309,6 +316,8 @@ def check_sources(clean: Sequence[Path], degraded: Sequence[Path], patch_size: i
             "Their patches could not be compared.",
             "Choose both grey, or both in colour.",
         )
+    # Photos sharp in 15 % of their area, elsewhere blurred by a Gaussian: NCC of the start .70, of its own folder .998.
+    return [Note(MEAN_OVER_FIELD)] if same and not settings.over_field else []
 
 
 def _chosen(paths: Sequence[Path], name: str, settings: Settings) -> list[Path]:

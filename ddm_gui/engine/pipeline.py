@@ -121,11 +121,12 @@ def _learn(
     turned = taps_width(settings.kernel_size) - 1 if settings.procedure == "rounds" else 0
     undone = 2 * CONTEXT if settings.over_field else 0
     patch = max(WINDOW, seen + turned + undone)
-    check_sources(project.clean, project.degraded, patch, settings)
+    notes = check_sources(project.clean, project.degraded, patch, settings)
     device = choose_device(settings.device)
     with locked(project.root):
         if told is not None:
             yield told
+        yield from notes
         return (yield from _steps(project, only, again, device, patch))
 
 

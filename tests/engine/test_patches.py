@@ -12,7 +12,7 @@ import torch
 
 from ddm_gui.engine import exif
 from ddm_gui.engine.errors import UserError
-from ddm_gui.engine.events import Event, PhotoSkipped
+from ddm_gui.engine.events import Event, Note, PhotoSkipped
 from ddm_gui.engine.patches import LUMA, PatchPool, check_sources, of_one_size
 from ddm_gui.engine.photo import Photo, find_photos, write
 from ddm_gui.engine.settings import Settings
@@ -347,8 +347,8 @@ def test_a_region_is_the_middle_of_each_photo_and_keeps_its_place(tmp_path: Path
 # Before a run
 
 
-def check(clean: list[Path], degraded: list[Path], patch: int = 16, **changes: Any) -> None:
-    check_sources(clean, degraded, patch, Settings(**changes))
+def check(clean: list[Path], degraded: list[Path], patch: int = 16, **changes: Any) -> list[Note]:
+    return check_sources(clean, degraded, patch, Settings(**changes))
 
 
 def test_good_sources_pass_bad_files_among_them(tmp_path: Path) -> None:
@@ -379,7 +379,9 @@ def test_one_folder_serves_as_both_where_the_region_splits_it(tmp_path: Path) ->
     with pytest.raises(UserError, match=r"24 px or more") as caught:
         check([tmp_path / "a"], [tmp_path / "a"], clean_region=23, kernel_size=9)
     assert "clean_region" in caught.value.what
-    check([tmp_path / "a"], [tmp_path / "a"], clean_region=24, kernel_size=9)
+    (note,) = check([tmp_path / "a"], [tmp_path / "a"], clean_region=24, kernel_size=9)
+    assert "mixture" in note.text
+    assert check([tmp_path / "a"], [tmp_path / "a"], clean_region=24, kernel_size=9, rows=2, cols=2) == []
 
 
 def test_one_folder_serves_as_both_where_apertures_split_it(tmp_path: Path) -> None:
