@@ -1,4 +1,4 @@
-"""The command line: learn, restore, lens, score, simulate, demo. Its options are made from the settings."""
+"""The command line: learn, restore, photos, lens, score, simulate, demo. Its options are made from the settings."""
 
 from __future__ import annotations
 
@@ -129,6 +129,10 @@ def build_parser() -> argparse.ArgumentParser:
     restore.add_argument("--quality", type=int, default=95, metavar="1-100", help="of JPEG (default: 95)")
     _finish(restore, run_restore)
 
+    photos = commands.add_parser("photos", help="tell cameras, lenses, apertures and sizes of photos")
+    photos.add_argument("photos", type=Path, nargs="+", metavar="PATH", help="photos or folders")
+    _finish(photos, run_photos)
+
     lens = commands.add_parser("lens", help="the numbers of a blur, and its file for other programs or for paper")
     source = lens.add_mutually_exclusive_group(required=True)
     source.add_argument("--project", type=Path, metavar="DIR", help="a project in which a blur was learned")
@@ -194,7 +198,8 @@ def _add_settings(parser: argparse.ArgumentParser) -> None:
                 option, action=argparse.BooleanOptionalAction, default=argparse.SUPPRESS, help=meta["help"]
             )
         else:
-            group.add_argument(option, type=_value, default=argparse.SUPPRESS, metavar=_metavar(meta), help=text)
+            kind = str if isinstance(item.default, str) and not meta["choices"] else _value
+            group.add_argument(option, type=kind, default=argparse.SUPPRESS, metavar=_metavar(meta), help=text)
 
 
 def _add_blurs(parser: argparse.ArgumentParser) -> None:
@@ -281,6 +286,33 @@ def run_restore(arguments: argparse.Namespace, reporter: Reporter) -> int:
     inputs = find_photos(arguments.input)
     run = restore_photos(inputs, arguments.output, psf, file_format=arguments.format, quality=arguments.quality)
     return reporter.run(run, "the same command")
+
+
+def run_photos(arguments: argparse.Namespace, reporter: Reporter) -> int:
+    """`ddm photos`."""
+    from ddm_gui.engine.photo import find_photos
+    from ddm_gui.engine.shot import Taken, grouped
+
+    taken = []
+    for path in find_photos(arguments.photos):
+        try:
+            taken.append(Taken.read(path))
+        except UserError as error:
+            reporter.show(PhotoSkipped(str(path), error.why or str(error)))
+    for one in taken if arguments.json else ():
+        shot = {"camera": one.shot.camera, "lens": one.shot.lens, "aperture": one.shot.aperture}
+        row = {"path": str(one.path), **shot, "focal_length": one.shot.focal_length}
+        print(json.dumps({"event": "photo", **row, "width": one.header.width, "height": one.header.height}))
+    for group, members in grouped(taken).items():
+        if arguments.json:
+            print(json.dumps({"event": "group", **asdict(group), "photos": [str(one.path) for one in members]}))
+            continue
+        print(f"{group}: {len(members)}")
+        for one in members:
+            focal = one.shot.focal_length
+            print(f"    {one.path}{f', {focal:g} mm' if focal else ''}")
+    reporter.name_skipped()
+    return DONE
 
 
 def run_lens(arguments: argparse.Namespace, reporter: Reporter) -> int:
@@ -421,9 +453,13 @@ class Reporter:
         if interruption.asked:
             print(f"Stopped; what was done is kept. To go on: {resume}", file=sys.stderr)
             return INTERRUPTED
+        self.name_skipped()
+        return DONE
+
+    def name_skipped(self) -> None:
+        """The photos that were left out, and why."""
         for skip in self.skipped:
             print(f"left out: {skip.path}: {skip.reason}", file=sys.stderr)
-        return DONE
 
     def show(self, event: Event) -> None:
         """One event."""

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
+import tifffile
 
 from ddm_gui.engine.photo import Photo, write
 from ddm_gui.engine.psf import PsfGrid
@@ -58,3 +59,19 @@ def small_photos(tmp_path_factory: pytest.TempPathFactory) -> SmallPhotos:
         write(Photo(degrade(pixels, kernel, 0.02, rng), 8), made.degraded / f"photo{index}.png")
     PsfGrid(kernel[None, None], 0.02).save(made.truth)
     return made
+
+
+def write_dng(path: Path, mosaic: np.ndarray, orientation: int = 1) -> Path:
+    """A minimal Bayer DNG (RGGB) of a camera with sRGB-like colours and white balance 1, 1, 1."""
+    identity = (1, 1, 0, 1, 0, 1, 0, 1, 1, 1, 0, 1, 0, 1, 0, 1, 1, 1)
+    tags = [
+        (274, "H", 1, orientation, True),
+        (50706, "B", 4, (1, 4, 0, 0), True),  # DNG version
+        (33421, "H", 2, (2, 2), True),  # Bayer pattern
+        (33422, "B", 4, (0, 1, 1, 2), True),
+        (50708, "s", 0, "Maker Model", True),
+        (50721, "2i", 9, identity, True),  # colour matrix
+        (50728, "2I", 3, (1, 1, 1, 1, 1, 1), True),  # neutral
+    ]
+    tifffile.imwrite(path, mosaic, photometric=32803, metadata=None, extratags=tags)
+    return path

@@ -17,7 +17,7 @@ import pytest
 import ddm_gui
 from ddm_gui import cli
 from ddm_gui.cli import BUG, DONE, INTERRUPTED, MENDABLE, UNREAD, Interruption, Reporter, build_parser, in_words, main
-from ddm_gui.engine import demo, flow, matching, photo, spectrum
+from ddm_gui.engine import demo, exif, flow, matching, photo, spectrum
 from ddm_gui.engine.blurs import BLURS
 from ddm_gui.engine.errors import UserError
 from ddm_gui.engine.events import Event, Note, Stage
@@ -115,7 +115,8 @@ def test_what_is_typed_is_the_setting(item: Any) -> None:
     elif meta["low"] is not None:
         words, value = [option, str(meta["high"])], meta["high"]
     else:
-        choices = [choice for choice in meta["choices"] if choice is not None] or ["cpu"]
+        free = "cpu" if item.name == "device" else "5.6"  # as text, though it reads as a number
+        choices = [choice for choice in meta["choices"] if choice is not None] or [free]
         words, value = [option, str(choices[-1])], choices[-1]
     arguments = build_parser().parse_args(["learn", "--project", "p", *words])
     base = Settings().with_changes(COMPANIONS.get(item.name, {}))
@@ -410,6 +411,27 @@ def test_a_lens_is_simulated_and_photos_are_restored_and_scored_with_its_grid(
     assert json_lines(capsys.readouterr().out)[0]["ncc"] == pytest.approx(1.0)
     assert main(["score", "--psf", str(known.truth), "--truth", str(small_photos.truth)]) == MENDABLE
     assert "2 x 3 and 1 x 1" in capsys.readouterr().err
+
+
+def test_photos_are_told_by_camera_lens_aperture_and_size(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name, aperture in (("a", 5.6), ("b", 16.0), ("c", 16.0)):
+        tags = {271: "Canon", 272: "Canon EOS 6D", exif.EXIF_DIRECTORY: {33437: aperture, 37386: 50.0}}
+        pixels = np.full((20, 30, 3), 0.5, np.float32)
+        photo.write(photo.Photo(pixels, 8, exif=exif.to_bytes(tags)), tmp_path / f"{name}.jpg")
+    (tmp_path / "d.jpg").write_bytes(b"no photo")
+    assert main(["photos", str(tmp_path)]) == 0
+    told = capsys.readouterr()
+    lines = told.out.splitlines()
+    assert lines[0] == "Canon EOS 6D, unknown lens, f/16, 30 x 20: 2"
+    assert lines[1] == f"    {tmp_path / 'b.jpg'}, 50 mm"
+    assert lines[3] == "Canon EOS 6D, unknown lens, f/5.6, 30 x 20: 1"
+    assert "d.jpg" in told.err
+    assert main(["photos", str(tmp_path), "--json"]) == 0
+    events = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [event["event"] for event in events] == ["photo_skipped"] + ["photo"] * 3 + ["group"] * 2
+    assert events[1]["aperture"] == 5.6
+    assert events[1]["lens"] is None
+    assert events[4]["photos"] == [str(tmp_path / "b.jpg"), str(tmp_path / "c.jpg")]
 
 
 def test_a_lens_is_told_in_numbers_and_written_for_others(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

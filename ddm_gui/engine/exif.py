@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterator
 from typing import IO, Any
 
 from numpy.typing import NDArray
@@ -14,6 +15,9 @@ GPS_DIRECTORY = 34853
 # What describes a photo, not how its pixels are stored: description, make, model, orientation, resolution, software,
 # date, artist, rating, copyright.
 DESCRIPTIVE = (270, 271, 272, ORIENTATION, 282, 283, 296, 305, 306, 315, 18246, 18249, 33432)
+
+LARGEST_HEAD = 1 << 20  # bytes of a CR3 file in which its metadata lie: some tens of kB, before the pixels
+CANON = bytes.fromhex("85c0b687820f11e08111f4ce462b6a48")  # of the box in which Canon's own lie
 
 # What Pillow raises on damaged or impossible entries.
 DAMAGED = (
@@ -90,6 +94,24 @@ def from_tiff(stream: IO[bytes]) -> dict[int, Any]:
     return _descriptive(source)
 
 
+def from_cr3(stream: IO[bytes]) -> dict[int, Any]:
+    """The same, of Canon's CR3: boxes as of MPEG-4, two of which hold a TIFF structure, of the main and Exif entries.
+
+    Raises:
+        one of DAMAGED.
+    """
+    head = stream.read(12)
+    if head[4:] != b"ftypcrx ":
+        raise SyntaxError("not a CR3 file")
+    (film,) = (content for kind, content in _boxes(head + stream.read(LARGEST_HEAD)) if kind == b"moov")
+    (canon,) = (content[16:] for kind, content in _boxes(film) if kind == b"uuid" and content[:16] == CANON)
+    boxes = dict(_boxes(canon))
+    tags = entries(boxes[b"CMT1"])
+    inside = Image.Exif()
+    inside.load(boxes[b"CMT2"])
+    return tags | {EXIF_DIRECTORY: dict(inside)}
+
+
 def to_bytes(tags: dict[int, Any]) -> bytes:
     """EXIF bytes that hold these entries."""
     exif = Image.Exif()
@@ -100,6 +122,17 @@ def to_bytes(tags: dict[int, Any]) -> bytes:
 def only_orientation(orientation: int) -> bytes | None:
     """The least EXIF that says how a photo is turned; none where it is upright."""
     return to_bytes({ORIENTATION: orientation}) if orientation != 1 else None
+
+
+def _boxes(data: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """Kind and content of each box of MPEG-4 that begins within the data; the last one may be cut off."""
+    start = 0
+    while start + 8 <= len(data):
+        size, kind = struct.unpack_from(">I4s", data, start)
+        if size < 8:  # to the end of the file, or longer than 4 GB: what is looked for is neither
+            return
+        yield kind, data[start + 8 : start + size]
+        start += size
 
 
 def _descriptive(source: Image.Exif) -> dict[int, Any]:

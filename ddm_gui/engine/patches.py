@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import suppress
 from dataclasses import astuple, dataclass, replace
 from pathlib import Path
@@ -15,12 +15,18 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ddm_gui.engine.errors import UserError
-from ddm_gui.engine.events import Event, PhotoSkipped
-from ddm_gui.engine.photo import PhotoHeader, find_photos, read, read_header
+from ddm_gui.engine.events import Event, Note, PhotoSkipped
+from ddm_gui.engine.learning_photos import chosen
+from ddm_gui.engine.photo import Photo, PhotoHeader, find_photos, read, read_header
+from ddm_gui.engine.settings import Settings
 
 LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601: what one channel is made of where photos are in colour
 REDRAWS = 8  # a photo may be clipped nearly everywhere (a night sky): then its patches are taken as they are
 WHITE = 1.0 - 1e-6  # clipped, also where rounding of the luma missed 1.0
+MEAN_OVER_FIELD = (
+    "One folder serves as both, so the sharp middle is among the degraded patches, too: one kernel for the whole photo "
+    "is a mixture of all places. A grid of kernels (preset lens) keeps them apart."
+)
 NAMED = 3  # how many files a message names
 
 
@@ -109,6 +115,8 @@ class PatchPool:
         memory_budget_gb: float,
         seed: int,
         mirrored: int = 0,
+        region: int = 0,
+        reading: Callable[[Path], Photo] = read,
     ) -> Generator[Event, None, PatchPool]:
         """Reads photos into a pool, yielding a PhotoSkipped for each that is left out.
 
@@ -118,6 +126,8 @@ class PatchPool:
         Args:
             patch_size: the largest patch that will be drawn; smaller photos are left out,
             mirrored: but for those that `mirrored` more pixels at their edges would make large enough.
+            region: of each photo only the region x region pixels in its middle are drawn from; 0: all of it.
+            reading: how a photo is read.
             channels: None as the photos are; 1 makes luma of colour photos; 3 asks for colour photos.
 
         Raises:
@@ -143,7 +153,8 @@ class PatchPool:
         # 8-bit values are held as bytes: exact, and a quarter of the memory. Luma is no whole number of them.
         exact = kept == photo_channels and all(header.depth == 8 for header in headers.values())
         budget = int(memory_budget_gb * 1e9) // ((1 if exact else 4) * kept)
-        wanted = [max(header.height, patch_size) * max(header.width, patch_size) for header in headers.values()]
+        sizes = [_central((header.height, header.width), region) for header in headers.values()]
+        wanted = [max(size[2], patch_size) * max(size[3], patch_size) for size in sizes]
         shares = _shares(wanted, budget)
         if min(shares) < patch_size**2:
             raise UserError(
@@ -158,18 +169,20 @@ class PatchPool:
         order = {path: index for index, path in enumerate(paths)}
         for path, share in zip(headers, shares, strict=True):
             try:
-                photo = read(path)
+                photo = reading(path)
             except UserError as error:
                 skipped.append(PhotoSkipped(str(path), error.why or str(error)))
                 yield skipped[-1]
                 continue
             size = photo.pixels.shape[:2]
-            pixels, above, left = _at_least(photo.pixels, patch_size)
+            top, side, high, wide = _central(size, region)
+            pixels, above, left = _at_least(photo.pixels[top : top + high, side : side + wide], patch_size)
             random = np.random.default_rng([seed, order[path]])
             row, col, height, width = _crop(pixels.shape[:2], share, patch_size, random)
             planes = _planes(pixels[row : row + height, col : col + width], kept, exact)
             flat[filled : filled + planes.size] = planes.reshape(-1)
-            areas.append(_Area(filled, height * width, width, height, width, row - above, col - left, *size))
+            first_row, first_col = top + row - above, side + col - left
+            areas.append(_Area(filled, height * width, width, height, width, first_row, first_col, *size))
             filled += planes.size
             depth = max(depth, photo.depth)
         if not areas:
@@ -271,23 +284,30 @@ def of_one_size(paths: Sequence[Path]) -> Generator[Event, None, list[Path]]:
     return kept
 
 
-def check_sources(clean: Sequence[Path], degraded: Sequence[Path], patch_size: int) -> None:
+def check_sources(clean: Sequence[Path], degraded: Sequence[Path], patch_size: int, settings: Settings) -> list[Note]:
     """Looks at the headers of both sides before anything starts; single bad files are no error here.
 
     `patch_size` is the size of a patch in pixels, without what a blur needs around it.
 
+    Returns:
+        What is no error, and a person should know.
+
     Raises:
-        UserError: a folder is missing or empty, both sides are the same photos, no file of a side can be read, grey
-            and colour are mixed, or all photos of a side are smaller than a patch.
+        UserError: a folder is missing or empty, both sides are the same photos and no rule splits them, no photo of a
+            side has the aperture or the light that is asked for, no file of a side can be read, grey and colour are
+            mixed, all photos of a side are smaller than a patch, or the region of clean photos is.
     """
-    files = {"clean": find_photos(clean), "degraded": find_photos(degraded)}
+    found = {"clean": find_photos(clean), "degraded": find_photos(degraded)}
+    files = {name: _chosen(found[name], name, settings) for name in found}
     same = {path.resolve() for path in files["clean"]} == {path.resolve() for path in files["degraded"]}
-    if same:
+    if same and settings.clean_region == 0:
         raise UserError(
             "The clean and the degraded photos are the same.",
             "What the lens does is learned from how the two differ.",
-            "Choose sharp photos for one and blurred ones for the other.",
+            "Choose sharp photos for one and blurred ones for the other; or split one folder, by two apertures "
+            "(clean_aperture, degraded_aperture), or by taking clean patches from its middle (clean_region).",
         )
+    _check_region(settings, patch_size)
     channels = {name: _check_side(name, files[name], patch_size) for name in ("clean", "degraded")}
     if channels["clean"] != channels["degraded"]:
         words = {1: "grey", 3: "in colour"}
@@ -295,6 +315,31 @@ def check_sources(clean: Sequence[Path], degraded: Sequence[Path], patch_size: i
             f"The clean photos are {words[channels['clean']]}, the degraded ones {words[channels['degraded']]}.",
             "Their patches could not be compared.",
             "Choose both grey, or both in colour.",
+        )
+    # Photos sharp in 15 % of their area, elsewhere blurred by a Gaussian: NCC of the start .70, of its own folder .998.
+    return [Note(MEAN_OVER_FIELD)] if same and not settings.over_field else []
+
+
+def _chosen(paths: Sequence[Path], name: str, settings: Settings) -> list[Path]:
+    """The photos of a side that its rules take; the run itself names the others."""
+    run = chosen(paths, name, settings)
+    while True:
+        try:
+            next(run)
+        except StopIteration as end:
+            kept: list[Path] = end.value
+            return kept
+
+
+def _check_region(settings: Settings, patch_size: int) -> None:
+    """Refuses a region of clean photos that holds no patch with what its blur takes away around it."""
+    least = patch_size + settings.kernel_size - 1
+    if 0 < settings.clean_region < least:
+        raise UserError(
+            f"The clean region of {settings.clean_region} px (clean_region) is too small.",
+            f"A clean patch is {patch_size} px, and a kernel of {settings.kernel_size} px takes "
+            f"{settings.kernel_size - 1} px more.",
+            f"Choose {least} px or more, or 0 for the whole photo.",
         )
 
 
@@ -373,6 +418,13 @@ def _crop(size: tuple[int, ...], share: int, patch_size: int, random: np.random.
     row = int(random.integers(full_height - height + 1))
     col = int(random.integers(full_width - width + 1))
     return row, col, height, width
+
+
+def _central(size: tuple[int, ...], region: int) -> tuple[int, int, int, int]:
+    """(row, col, height, width) of the region x region pixels in the middle of a photo, as far as it reaches; of all of
+    it where the region is 0."""
+    height, width = (min(length, region) if region else length for length in size[:2])
+    return (size[0] - height) // 2, (size[1] - width) // 2, height, width
 
 
 def _at_least(pixels: NDArray[np.float32], size: int) -> tuple[NDArray[np.float32], int, int]:

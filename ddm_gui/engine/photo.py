@@ -12,7 +12,7 @@ import threading
 import warnings
 import zlib
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,7 @@ from PIL.JpegImagePlugin import JpegImageFile
 from PIL.PngImagePlugin import PngImageFile
 
 from ddm_gui.engine import exif as exif_entries
-from ddm_gui.engine import raw, tiff
+from ddm_gui.engine import raw, tiff, tone_curve
 from ddm_gui.engine.errors import UserError
 from ddm_gui.engine.files import write_aside
 
@@ -68,6 +68,7 @@ class Photo:
 
     `depth` is the bits per value of the file (8 or 16; RAW counts as 16), `orientation` the EXIF orientation (1 to 8),
     `source` the file it was read from, `exif` a TIFF structure without JPEG's 'Exif' prefix, `icc` a colour profile.
+    `light` is 'display' (the file's own encoding, with a tone curve) or 'linear' (RAW without sRGB's).
     """
 
     pixels: NDArray[np.float32]
@@ -76,6 +77,7 @@ class Photo:
     source: Path | None = None
     exif: bytes | None = None
     icc: bytes | None = None
+    light: str = "display"
 
     def __post_init__(self) -> None:
         pixels = np.asarray(self.pixels, dtype=np.float32).view()
@@ -152,28 +154,79 @@ def read_header(path: Path) -> PhotoHeader:
     return header
 
 
-def read(path: Path) -> Photo:
-    """Reads a photo; its size is checked before it is decoded.
+def is_raw(path: Path) -> bool:
+    """Whether a file is camera RAW, by its name."""
+    return path.suffix.lower() in RAW
 
-    RAW is developed by LibRaw: the camera's white balance, no brightening, 16 bits with the sRGB tone curve.
+
+def read_entries(path: Path) -> list[dict[int, Any]]:
+    """The descriptive EXIF entries of a file, as `exif.entries` gives them, without decoding its pixels.
+
+    Of RAW there may be two: the file's own, which come first, and those of its preview. What is damaged is left out.
 
     Raises:
         UserError: the file cannot be read, naming it and the reason.
     """
+    readers = {"TIFF": (_tiff_entries,), "RAW": (_cr3_entries, _tiff_entries, _preview_entries)}
+    found = []
+    for reader in readers.get(_kind(path), (_image_entries,)):
+        with _quiet(), suppress(*exif_entries.DAMAGED, rawpy.LibRawError, rawpy.NotSupportedError):
+            found.append(reader(path))
+    return found
+
+
+def check_light(path: Path, light: str) -> None:
+    """Refuses a file that does not hold this light.
+
+    Raises:
+        UserError: 'linear' is asked of a file that is no RAW.
+    """
+    if light == "linear" and not is_raw(path):
+        raise UserError(
+            f"{path} cannot be read in linear light.",
+            "A tone curve was applied when it was saved; only camera RAW is without one.",
+            "Choose RAW photos, or a kernel that was learned in display light.",
+        )
+
+
+def read(path: Path, light: str = "display") -> Photo:
+    """Reads a photo; its size is checked before it is decoded.
+
+    RAW is developed by LibRaw: the camera's white balance, no brightening, no sharpening, no noise taken away, sRGB's
+    colours in 16 bits; with its tone curve, but for `light` 'linear'.
+
+    Raises:
+        UserError: the file cannot be read, naming it and the reason; 'linear' is asked of a file that is no RAW.
+    """
+    check_light(path, light)
     header = read_header(path)
     kind = _kind(path)
     with _reading(path):
         if kind == "TIFF":
             values, exif, icc = tiff.decode(path)
         elif kind == "RAW":
-            values, orientation = raw.decode(path)
+            values, orientation = raw.decode(path, light)
             exif, icc = exif_entries.only_orientation(orientation), None
         else:
             values, exif, icc = _decode(path)
         exif, orientation = exif_entries.checked(exif)
     pixels = _without_alpha(path, values).astype(np.float32)
     pixels /= np.float32((1 << header.depth) - 1)
-    return Photo(pixels, header.depth, orientation, path, exif, icc)
+    return Photo(pixels, header.depth, orientation, path, exif, icc, light)
+
+
+def in_light(photo: Photo, light: str) -> Photo:
+    """A photo of a RAW file in the other light, as `read` would give it but for rounding; any photo in its own.
+
+    Raises:
+        UserError: 'linear' is asked of a photo that is not from RAW.
+    """
+    if photo.light == light:
+        return photo
+    if light == "linear" and photo.source is not None:
+        check_light(photo.source, light)
+    convert = tone_curve.to_linear if light == "linear" else tone_curve.to_display
+    return replace(photo, pixels=convert(photo.pixels), light=light)
 
 
 def thumbnail(path: Path, size: int) -> NDArray[np.uint8]:
@@ -211,7 +264,10 @@ def write(photo: Photo, path: Path, file_format: str = "same", quality: int = 95
     Raises:
         UserError: a 16-bit photo as PNG (half of its depth would be lost), the photo's own source as target, a suffix
             that is not written, or a place that cannot be written.
+        ValueError: the photo is in linear light, which every viewer would show too dark: see `in_light`.
     """
+    if photo.light != "display":
+        raise ValueError(f"a photo in {photo.light} light is not written")
     written = _format_of(path) if file_format == "same" else file_format
     if photo.source is not None and path.exists() and photo.source.exists() and path.samefile(photo.source):
         raise UserError(f"{path} is the photo itself.", "An original is never overwritten.", "Choose another folder.")
@@ -386,6 +442,25 @@ def _refused(path: Path, why: str, wanted: str) -> UserError:
 def _channels(image: Image.Image) -> int:
     """1 for grey, 3 for RGB and palettes."""
     return 1 if image.mode in ("L", "LA") else 3
+
+
+def _image_entries(path: Path) -> dict[int, Any]:
+    with _opened(path) as image:
+        return exif_entries.entries(image.info.get("exif", b""))
+
+
+def _tiff_entries(path: Path) -> dict[int, Any]:
+    with open(path, "rb") as stream:
+        return exif_entries.from_tiff(stream)
+
+
+def _cr3_entries(path: Path) -> dict[int, Any]:
+    with open(path, "rb") as stream:
+        return exif_entries.from_cr3(stream)
+
+
+def _preview_entries(path: Path) -> dict[int, Any]:
+    return exif_entries.entries(raw.preview_exif(path) or b"")
 
 
 def _decode(path: Path) -> tuple[NDArray[Any], bytes | None, bytes | None]:

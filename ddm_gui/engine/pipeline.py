@@ -22,6 +22,7 @@ from ddm_gui.engine.field_phase import CONTEXT
 from ddm_gui.engine.files import previous
 from ddm_gui.engine.flow import FlowModel, Pretraining, train_flow
 from ddm_gui.engine.known_set import KnownSet, truth_beside
+from ddm_gui.engine.learning_photos import Reading, chosen
 from ddm_gui.engine.lock import locked
 from ddm_gui.engine.matching import TIMED, learn_kernels, seconds_per_update
 from ddm_gui.engine.patches import PatchPool, check_sources, of_one_size
@@ -120,11 +121,12 @@ def _learn(
     turned = taps_width(settings.kernel_size) - 1 if settings.procedure == "rounds" else 0
     undone = 2 * CONTEXT if settings.over_field else 0
     patch = max(WINDOW, seen + turned + undone)
-    check_sources(project.clean, project.degraded, patch)
+    notes = check_sources(project.clean, project.degraded, patch, settings)
     device = choose_device(settings.device)
     with locked(project.root):
         if told is not None:
             yield told
+        yield from notes
         return (yield from _steps(project, only, again, device, patch))
 
 
@@ -139,10 +141,11 @@ def _steps(
     if again:
         _discard(project.kernels_checkpoint)
 
-    degraded = yield from _load(project.degraded, patch, settings)
+    reading = Reading(settings)
+    degraded = yield from _load(project.degraded, patch, settings, reading)
     clean = None
     if only is not Stage.FLOW or settings.images_pretrain > 0:
-        clean = yield from _load(project.clean, patch, settings, blurred=settings.kernel_size - 1)
+        clean = yield from _load(project.clean, patch, settings, reading, blurred=settings.kernel_size - 1)
         if clean.channels != degraded.channels:
             raise UserError("One folder is in colour and the other is grey.", "", "Choose folders of the same kind.")
     yield Estimate(_seconds_needed(project, device, only))
@@ -152,9 +155,8 @@ def _steps(
         return None
     match = yield from _match(project, flow, degraded, clean, device)
     error = doubt(match.kernels, match.spectral)
-    psf = PsfGrid(
-        match.kernels, match.noise_sigma, "display", _provenance(project, flow, match), error, match.confidence
-    )
+    about = _provenance(project, flow, match)
+    psf = PsfGrid(match.kernels, match.noise_sigma, settings.light, about, error, match.confidence)
     psf.save(project.psf)
     notes = [checkpoint_notes(project.checkpoint(stage)) or {} for stage in project.stages()]
     return Learned(psf, match.start, match.ikl, sum(note.get("seconds", 0.0) for note in notes))
@@ -212,22 +214,24 @@ def _match(
 
 
 def _load(
-    sources: tuple[Path, ...], patch: int, settings: Settings, blurred: int = 0
+    sources: tuple[Path, ...], patch: int, settings: Settings, reading: Reading, blurred: int = 0
 ) -> Generator[Event, None, PatchPool]:
-    """A folder as a pool of patches of `patch` px and as many more as will be `blurred` away."""
-    paths = find_photos(sources)
+    """A folder as a pool of patches of `patch` px and as many more as will be `blurred` away: of clean ones then."""
+    paths = yield from chosen(find_photos(sources), "clean" if blurred else "degraded", settings)
     if blurred == 0 and settings.over_field and not settings.any_size:
         paths = yield from of_one_size(paths)
-    return (
-        yield from PatchPool.load(
-            paths,
-            patch_size=patch + blurred,
-            channels=3 if settings.channels == 3 else None,
-            memory_budget_gb=settings.memory_budget,
-            seed=settings.seed,
-            mirrored=blurred,
-        )
+    pool = yield from PatchPool.load(
+        paths,
+        patch_size=patch + blurred,
+        channels=3 if settings.channels == 3 else None,
+        memory_budget_gb=settings.memory_budget,
+        seed=settings.seed,
+        mirrored=blurred,
+        region=settings.clean_region if blurred else 0,
+        reading=reading,
     )
+    yield from reading.news()
+    return pool
 
 
 def _discard_stale(project: Project, only: Stage | None) -> Generator[Event, None, None]:

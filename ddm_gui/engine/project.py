@@ -112,6 +112,7 @@ class Project:
         )  # clean patches, too, are whitened by their spectrum
         if stage is Stage.KERNELS or self.settings.images_pretrain > 0:
             result["clean"] = _described(find_photos(self.clean))
+            result |= {name: getattr(self.settings, name) for name in ("clean_region", "clean_aperture")}
         return result
 
     def changes_since(self, stage: Stage) -> list[str]:

@@ -48,6 +48,8 @@ class PsfGrid:
         kernels = np.array(self.kernels, dtype=np.float32, copy=True)
         if kernels.ndim != 5 or kernels.shape[3] != kernels.shape[4] or kernels.shape[2] not in (1, 3):
             raise ValueError(f"kernels must be rows x cols x (1 or 3) x k x k, not {kernels.shape}")
+        if self.light not in ("display", "linear"):
+            raise ValueError(f"light must be 'display' or 'linear', not {self.light!r}")
         kernels.flags.writeable = False
         object.__setattr__(self, "kernels", kernels)
         if self.confidence is not None:

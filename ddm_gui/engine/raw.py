@@ -1,4 +1,4 @@
-"""Camera RAW files, developed by LibRaw: the camera's white balance, no brightening, sRGB, 16 bits."""
+"""Camera RAW files, developed by LibRaw: the camera's white balance, no brightening, sRGB's colours, 16 bits."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from PIL.JpegImagePlugin import JpegImageFile
 
 # What a flip of LibRaw (bit 0: mirrored left-right, bit 1: top-bottom, bit 2: transposed first) is called in EXIF.
 EXIF_OF_FLIP = {0: 1, 1: 2, 3: 3, 2: 4, 4: 5, 6: 6, 7: 7, 5: 8}
+# What LibRaw takes as power and slope: sRGB's tone curve (IEC 61966-2-1), or none.
+GAMMA = {"display": (2.4, 12.92), "linear": (1.0, 1.0)}
 
 
 def layout(path: Path) -> tuple[int, int, int]:
@@ -29,8 +31,10 @@ def layout(path: Path) -> tuple[int, int, int]:
         return width, height, _channels(raw)
 
 
-def decode(path: Path) -> tuple[NDArray[Any], int]:
+def decode(path: Path, light: str = "display") -> tuple[NDArray[Any], int]:
     """Pixels (H x W x 1 or 3, uint16) in sensor orientation, and the EXIF orientation.
+
+    With sRGB's tone curve ('display') or without ('linear'): the same colours, the same white.
 
     Raises:
         rawpy.LibRawError, OSError: it is damaged or of an unknown camera.
@@ -38,7 +42,7 @@ def decode(path: Path) -> tuple[NDArray[Any], int]:
     with rawpy.imread(str(path)) as raw:
         orientation = EXIF_OF_FLIP[raw.sizes.flip & 7]
         channels = _channels(raw)
-        return _developed(raw, output_bps=16)[..., :channels], orientation
+        return _developed(raw, output_bps=16, gamma=GAMMA[light])[..., :channels], orientation
 
 
 def preview(path: Path) -> tuple[Image.Image, int]:
@@ -49,14 +53,40 @@ def preview(path: Path) -> tuple[Image.Image, int]:
     """
     with rawpy.imread(str(path)) as raw:
         orientation = EXIF_OF_FLIP[raw.sizes.flip & 7]
-        try:
-            embedded = raw.extract_thumb()
-        except (rawpy.LibRawNoThumbnailError, rawpy.LibRawUnsupportedThumbnailError):
-            return Image.fromarray(_developed(raw, half_size=True, output_bps=8).squeeze()), orientation
+        embedded = _embedded(raw)
+        if embedded is None:
+            pixels = _developed(raw, half_size=True, output_bps=8, gamma=GAMMA["display"])
+            return Image.fromarray(pixels.squeeze()), orientation
         if isinstance(embedded.data, bytes):
             with JpegImageFile(io.BytesIO(embedded.data)) as image:
                 return image.convert("RGB"), orientation
         return Image.fromarray(embedded.data), orientation
+
+
+def preview_exif(path: Path) -> bytes | None:
+    """EXIF bytes of the embedded preview, None where it is no JPEG or holds none.
+
+    Where the camera wrote none there, LibRaw does: make, model, aperture, focal length. The pixels are not unpacked,
+    as rawpy's own properties of these would do.
+
+    Raises:
+        rawpy.LibRawError, OSError, SyntaxError: it is damaged or of an unknown camera.
+    """
+    with rawpy.imread(str(path)) as raw:
+        embedded = _embedded(raw)
+        if embedded is None or not isinstance(embedded.data, bytes):
+            return None
+        with JpegImageFile(io.BytesIO(embedded.data)) as image:
+            exif: bytes | None = image.info.get("exif")
+            return exif
+
+
+def _embedded(raw: Any) -> Any:
+    """The embedded preview, None where there is none of a kind that LibRaw knows."""
+    try:
+        return raw.extract_thumb()
+    except (rawpy.LibRawNoThumbnailError, rawpy.LibRawUnsupportedThumbnailError):
+        return None
 
 
 def _channels(raw: Any) -> int:
@@ -64,13 +94,15 @@ def _channels(raw: Any) -> int:
 
 
 def _developed(raw: Any, **options: Any) -> NDArray[Any]:
-    """LibRaw's development, H x W x channels, in sensor orientation (`user_flip` 0)."""
+    """LibRaw's development, H x W x channels, in sensor orientation (`user_flip` 0).
+
+    LibRaw sharpens nothing, and takes away noise only where it is asked to.
+    """
     pixels: NDArray[Any] = raw.postprocess(
         use_camera_wb=True,
         no_auto_bright=True,
         adjust_maximum_thr=0.0,  # white is the camera's white, not the brightest value of this photo
         user_flip=0,
-        gamma=(2.4, 12.92),  # sRGB (IEC 61966-2-1)
         **options,
     )
     return pixels.reshape(*pixels.shape[:2], -1)

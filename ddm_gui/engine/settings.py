@@ -8,8 +8,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import Field, dataclass, field, fields, replace
 from enum import StrEnum
+from importlib.util import find_spec
 from typing import Any, Literal
 
+from ddm_gui.engine.apertures import ANY, asked
 from ddm_gui.engine.errors import UserError
 
 NoiseSigma = float | Literal["learn"]
@@ -102,6 +104,10 @@ def _can_be_sparse(settings: Settings) -> bool:
 
 def _has_free_sum(settings: Settings) -> bool:
     return settings.parametrisation == "deep-linear"
+
+
+def _knows_lenses(_settings: Settings) -> bool:
+    return find_spec("lensfunpy") is not None
 
 
 @dataclass(frozen=True)
@@ -201,7 +207,46 @@ class Settings:
         applies=_alternating,
     )
 
-    # Patches and photos
+    # Which photos, and how they are read
+    clean_region: int = setting(
+        0,
+        "Clean region",
+        "Clean patches come from so many pixels in the middle of each clean photo, where a lens is sharpest, up, down "
+        "and across; 0: from all of it. Degraded patches come from everywhere, also where one folder serves as both.",
+        scope=Scope.KERNELS,
+        low=0,
+        high=100_000,
+        unit="px",
+    )
+    clean_aperture: str = setting(
+        ANY,
+        "Clean aperture",
+        "Of the clean photos take those of this f-number: any, 5.6, or a range such as 4-5.6. With an aperture for "
+        "each, one folder may serve as both.",
+        scope=Scope.KERNELS,
+    )
+    degraded_aperture: str = setting(
+        ANY,
+        "Degraded aperture",
+        "Of the degraded photos take those of this f-number: any, 16, or a range such as 11-16.",
+        scope=Scope.FLOW,
+    )
+    light: str = setting(
+        "display",
+        "Light",
+        "display: photos as they are, RAW with sRGB's tone curve; linear: RAW without it, in both folders.",
+        scope=Scope.FLOW,
+        choices=("display", "linear"),
+    )
+    vignetting: bool = setting(
+        True,
+        "Divide out vignetting",
+        "Of RAW photos from lenses that lensfun knows, before patches are drawn; needs lensfunpy.",
+        scope=Scope.FLOW,
+        applies=_knows_lenses,
+    )
+
+    # Patches
     patch_size: int = setting(
         32,
         "Patch size",
@@ -591,6 +636,8 @@ def _check_together(settings: Settings) -> None:
             "Set sum_weight to 0, or choose parametrisation deep-linear.",
         )
     _check_patch_size(settings)
+    for name in ("clean_aperture", "degraded_aperture"):
+        asked(getattr(settings, name), name)
 
 
 def _check_over_field(settings: Settings) -> None:
@@ -629,6 +676,10 @@ def _check_patch_size(settings: Settings) -> None:
             f"{', '.join(map(str, sizes))}.",
             "Choose one of them, or 0 for none.",
         )
+
+
+# Settings under which every photo of both folders serves, as it is displayed.
+EVERY_PHOTO: dict[str, Any] = {"clean_region": 0, "clean_aperture": ANY, "degraded_aperture": ANY, "light": "display"}
 
 
 # The paper's experiment on faces (B.1): motion blur and Gaussian blur were learned with the same numbers. The ramp-up
@@ -698,6 +749,7 @@ _PAPER_PARKING_LOT: dict[str, Any] = {
     "kernel_size": 13,
     "channels": 3,
     "noise_sigma": "learn",
+    "clean_region": 768,
     "images_flow": 17 * 2**20,
     "images_kernel": 8 * 2**20,
     "width": 32,
@@ -746,9 +798,10 @@ EFFORT = sorted({name for values in PRESETS.values() for name in values})
 
 
 def _decided_by(name: str) -> set[str]:
-    """Of what is looked for (what is not `advanced`) a preset decides only what it names itself; else all of EFFORT."""
-    basic = {item.name for item in fields(Settings) if not item.metadata["advanced"]}
-    return (set(EFFORT) - basic) | set(PRESETS[name])
+    """Of what is looked for (what is not `advanced`) and in which photos a preset decides only what it names itself;
+    else all of EFFORT."""
+    persons = {item.name for item in fields(Settings) if not item.metadata["advanced"]} | set(EVERY_PHOTO)
+    return (set(EFFORT) - persons) | set(PRESETS[name])
 
 
 def with_preset(settings: Settings, name: str) -> Settings:

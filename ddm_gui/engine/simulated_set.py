@@ -144,6 +144,12 @@ def _check(psf: PsfGrid, seed: int) -> None:
     """Refuses what photos cannot be degraded by."""
     if psf.noise_sigma is None:
         raise UserError("This PSF does not say how much noise there is.", "", "Give the noise as well.")
+    if psf.light != "display":
+        raise UserError(
+            "This PSF was learned in linear light.",
+            "Simulated photos are written as they are displayed, and blurred so.",
+            "Choose a PSF that was learned in display light.",
+        )
     check_noise(psf.noise_sigma)
     Settings(seed=seed)  # refuses what is out of bounds
 

@@ -22,7 +22,7 @@ from ddm_gui.engine.lock import locked
 from ddm_gui.engine.photo import thumbnail
 from ddm_gui.engine.project import NAME, Project, StageState
 from ddm_gui.engine.psf import PsfGrid
-from ddm_gui.engine.settings import PRESETS, Settings, with_preset
+from ddm_gui.engine.settings import EVERY_PHOTO, PRESETS, Settings, with_preset
 from ddm_gui.gui.devices import Choice, DeviceSearch
 from ddm_gui.gui.estimates import Estimates
 from ddm_gui.gui.log import write_bug
@@ -30,7 +30,7 @@ from ddm_gui.gui.places import default_project_folder
 from ddm_gui.gui.previews import Previews
 from ddm_gui.gui.reads import Reads
 from ddm_gui.gui.runs import Demo, Export, Learn
-from ddm_gui.gui.sources import Found, Role, look_through
+from ddm_gui.gui.sources import Found, Role, described, look_through
 from ddm_gui.gui.state import Phase, Situation, Task, failed_stage
 from ddm_gui.gui.worker import Completed, Failed, Outcome, Run, Worker
 
@@ -75,6 +75,7 @@ class Controller(QObject):
 
     situation_changed = Signal(object)  # Situation, after each change of it
     sources_found = Signal(object, object)  # Role, Found; photos of a set are known
+    sources_described = Signal(object, str)  # Role, what its photos are; some time after `sources_found`
     settings_changed = Signal(object)  # Settings, also when a project was opened
     folder_changed = Signal(object)  # Path of the project, None before there is one
     devices_found = Signal(object)  # tuple of Choice, once
@@ -110,6 +111,7 @@ class Controller(QObject):
         self._demo: Path | None = None
         self._thumbnails = Reads("thumbnails")
         self._folders = Reads("folders")
+        self._shots = Reads("shots")
         self._wished: list[Path] = []
         self._reading_thumbnail = False
         self.previews = Previews(self)
@@ -219,7 +221,7 @@ class Controller(QObject):
         self._root = default_project_folder("Demo", date.today())
         self._demo = self._root
         self.folder_changed.emit(self._root)
-        self._settings = self._settings.with_changes(PRESETS["glance"])
+        self._settings = self._settings.with_changes(PRESETS["glance"] | EVERY_PHOTO)
         self.settings_changed.emit(self._settings)
         for role in Role:
             self._replace(role, Found())
@@ -255,7 +257,8 @@ class Controller(QObject):
     def look_back(self, kernels: NDArray[np.float32] | None) -> None:
         """Restores the photo in view with kernels of an earlier moment; None: with those of this moment."""
         sigma = self._psf.noise_sigma if self._psf is not None else None
-        self._looked_at = PsfGrid(kernels, sigma) if kernels is not None else None
+        light = self._psf.light if self._psf is not None else self._settings.light
+        self._looked_at = PsfGrid(kernels, sigma, light) if kernels is not None else None
         self._preview()
 
     def wish_thumbnails(self, paths: Sequence[Path]) -> None:
@@ -289,6 +292,7 @@ class Controller(QObject):
         self.estimates.close()
         self._thumbnails.close()
         self._folders.close()
+        self._shots.close()
 
     # Inside
 
@@ -351,6 +355,12 @@ class Controller(QObject):
         self._found[role] = found
         self.sources_found.emit(role, found)
         self._set(**{role.value: len(found.photos)})
+        if found.photos:
+            self._shots.ask(partial(self._described, role, found), described, found.photos)
+
+    def _described(self, role: Role, found: Found, text: str) -> None:
+        if found is self._found[role]:
+            self.sources_described.emit(role, text)
 
     def _suggest_folder(self) -> None:
         """A default place, named after the degraded photos, until the person chooses another."""
@@ -382,7 +392,7 @@ class Controller(QObject):
                 self._psf = PsfGrid.load(project.psf)
             history = read_history(project.history)
             if len(history) and (self._psf is None or self._situation.kernels is StageState.PARTIAL):
-                self._psf = PsfGrid(history.kernels[-1], float(history.noise_sigma[-1]))
+                self._psf = PsfGrid(history.kernels[-1], float(history.noise_sigma[-1]), project.settings.light)
             self._tell_history(history)
         except UserError as error:
             self._tell(error)
@@ -463,7 +473,7 @@ class Controller(QObject):
             case events.StageDone(stage=Stage.KERNELS):
                 self._set(kernels=StageState.DONE, active=None)
             case events.KernelSnapshot(kernels=kernels, noise_sigma=sigma):
-                self._psf = PsfGrid(kernels, sigma)
+                self._psf = PsfGrid(kernels, sigma, self._settings.light)
                 self._set(has_kernel=True)
                 self._preview()
             case events.PhotoSkipped():

@@ -1,4 +1,4 @@
-"""The two sets of photos: zones to drop them on, how many there are, a few of them, and what cannot be read."""
+"""The two sets of photos: zones to drop them on; how many and what they are, a few of them, what cannot be read."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ import numpy as np
 from numpy.typing import NDArray
 from PySide6.QtCore import QMimeData, Qt, Signal
 from PySide6.QtGui import QDragEnterEvent, QDragLeaveEvent, QDropEvent, QImage, QPixmap
-from PySide6.QtWidgets import QFileDialog, QFrame, QLabel, QWidget
+from PySide6.QtWidgets import QFileDialog, QFrame, QLabel, QSizePolicy, QWidget
 
 from ddm_gui.gui.dialogs import ListDialog
 from ddm_gui.gui.parts import button, horizontal, label, vertical
 from ddm_gui.gui.sources import Found, Role, assigned
 from ddm_gui.gui.theme import set_icon, sign
-from ddm_gui.gui.words import left_out, photos
+from ddm_gui.gui.words import left_out, photos, unbroken
 
 SHOWN = 5  # thumbnails in a zone
-THUMB_HEIGHT = 38
+THUMB_HEIGHT, THUMB_WIDTH = 38, 52  # px
 
 _TITLES = {Role.CLEAN: "Clean photos", Role.DEGRADED: "Degraded photos"}
 _INVITATIONS = {
@@ -48,7 +48,10 @@ class DropZone(QFrame):
         self._text = label(_INVITATIONS[role], "muted", wrap=True)
         self._text.setMinimumHeight(THUMB_HEIGHT)
         self._thumbs = {index: QLabel() for index in range(SHOWN)}
+        self._about = label("", "muted", wrap=True)
+        self._about.hide()
         self._row = QWidget()
+        self._row.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)  # else wide photos widen the zone
         thumbs = horizontal(4, self._row)
         for thumb in self._thumbs.values():
             thumb.setFixedHeight(THUMB_HEIGHT)
@@ -76,6 +79,7 @@ class DropZone(QFrame):
         layout.addLayout(head)
         layout.addWidget(self._text)
         layout.addWidget(self._row)
+        layout.addWidget(self._about)
         layout.addLayout(foot)
 
     def show_reading(self) -> None:
@@ -87,6 +91,7 @@ class DropZone(QFrame):
         self._found = found
         for thumb in self._thumbs.values():
             thumb.clear()
+        self.show_described("")
         filled = bool(found.photos)
         self._row.setVisible(filled)
         self._text.setVisible(not filled)
@@ -101,6 +106,11 @@ class DropZone(QFrame):
         self.problems_button.setVisible(count > 0)
         self._mark("filled", filled)
 
+    def show_described(self, text: str) -> None:
+        """What its photos are: size, camera, lens, apertures."""
+        self._about.setText(unbroken(text))
+        self._about.setVisible(bool(text))
+
     def show_thumbnail(self, path: Path, image: NDArray[np.uint8]) -> None:
         """A small picture of one of the photos; ignored where the zone does not show that photo."""
         if path not in self._found.photos[:SHOWN]:
@@ -109,7 +119,7 @@ class DropZone(QFrame):
         height, width = pixels.shape[:2]
         pixmap = QPixmap(QImage(pixels.data, width, height, 3 * width, QImage.Format.Format_RGB888))
         scaled = pixmap.scaled(
-            56, THUMB_HEIGHT, Qt.AspectRatioMode.KeepAspectRatio, Qt.TransformationMode.SmoothTransformation
+            THUMB_WIDTH, THUMB_HEIGHT, Qt.AspectRatioMode.KeepAspectRatio, Qt.TransformationMode.SmoothTransformation
         )
         self._thumbs[self._found.photos.index(path)].setPixmap(scaled)
 
@@ -198,6 +208,10 @@ class Folders(QWidget):
     def show_reading(self, role: Role) -> None:
         """A set is being looked through."""
         self.zones[role].show_reading()
+
+    def show_described(self, role: Role, text: str) -> None:
+        """What the photos of a set are."""
+        self.zones[role].show_described(text)
 
     def show_thumbnail(self, path: Path, image: NDArray[np.uint8]) -> None:
         """A small picture, for whichever zone shows that photo."""

@@ -211,6 +211,7 @@ class MainWindow(QMainWindow):
         control.folder_changed.connect(self._show_folder)
         control.devices_found.connect(self.settings_form.show_devices)
         control.estimates.estimated.connect(self.settings_form.show_estimate)
+        control.sources_described.connect(self._show_described)
         control.thumbnail_ready.connect(self._show_thumbnail)
         control.thumbnail_failed.connect(self._show_no_thumbnail)
         control.happened.connect(self._show_event)
@@ -273,6 +274,10 @@ class MainWindow(QMainWindow):
         self.controller.wish_thumbnails(self.folders.zones[role].wanted_thumbnails())
         if role is Role.DEGRADED:
             self.compare.show_photos(found.photos)
+
+    @Slot(object, str)
+    def _show_described(self, role: Role, text: str) -> None:
+        self.folders.show_described(role, text)
 
     @Slot(object)
     def _show_folder(self, folder: Path | None) -> None:

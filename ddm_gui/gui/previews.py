@@ -9,7 +9,7 @@ from pathlib import Path
 from PySide6.QtCore import QObject, QTimer, Signal, Slot
 
 from ddm_gui.engine.errors import UserError
-from ddm_gui.engine.photo import Photo, read, upright
+from ddm_gui.engine.photo import Photo, in_light, read, upright
 from ddm_gui.engine.psf import PsfGrid
 from ddm_gui.engine.restore.wiener import restore_photo
 from ddm_gui.gui.picture import Picture, picture
@@ -136,7 +136,8 @@ def _before(path: Path) -> Before | Unreadable:
 def _after(before: Before, psf: PsfGrid) -> After | Unreadable:
     begun = time.monotonic()
     try:
-        result = picture(upright(restore_photo(before.photo, psf)))
+        restored = restore_photo(in_light(before.photo, psf.light), psf)
+        result = picture(upright(in_light(restored, "display")))
     except UserError as error:
         return Unreadable(before.path, str(error))
     return After(before.path, psf, result, time.monotonic() - begun)

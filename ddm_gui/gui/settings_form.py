@@ -48,6 +48,8 @@ _CHOICE_WORDS = {
     ("start", "flat"): "A flat kernel",
     ("start", "random"): "A random kernel",
     ("noise_sigma", "learn"): "Learn it",
+    ("light", "display"): "As displayed",
+    ("light", "linear"): "Linear, of RAW",
 }
 _INT_MAX = 2**31 - 1  # of a QSpinBox
 
@@ -282,6 +284,22 @@ class _CheckRow(_Row):
         self.box.setChecked(value)
 
 
+class _TextRow(_Row):
+    """A few words, taken when the person is done with them."""
+
+    def __init__(self, item: Field[Any]) -> None:
+        super().__init__(item)
+        self.main = self.edit = QLineEdit()
+        self._add(self.edit)
+        self.edit.editingFinished.connect(self.changed)
+
+    def value(self) -> str:
+        return self.edit.text().strip()
+
+    def show_value(self, value: str) -> None:
+        self.edit.setText(value)
+
+
 class _Decimal(QDoubleSpinBox):
     """A number with as many digits as it needs."""
 
@@ -346,6 +364,8 @@ def _row(item: Field[Any]) -> _Row:
         return _ChoiceRow(item, words)
     if isinstance(item.default, bool):
         return _CheckRow(item)
+    if isinstance(item.default, str):
+        return _TextRow(item)
     raise TypeError(f"no control for the setting {item.name}")
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ddm_gui.engine.errors import UserError
 from ddm_gui.engine.photo import find_photos, read_header
+from ddm_gui.engine.shot import in_one_line, read_taken
 
 
 class Role(StrEnum):
@@ -51,6 +52,11 @@ def look_through(sources: tuple[Path, ...]) -> Found:
         else:
             problems.append(Problem(path, reason))
     return Found(sources, tuple(photos), tuple(problems))
+
+
+def described(photos: tuple[Path, ...]) -> str:
+    """Size, camera, lens and apertures of a set in one line, as far as the files tell; read without decoding them."""
+    return in_one_line(read_taken(photos))
 
 
 def assigned(paths: list[Path], target: Role | None) -> dict[Role, tuple[Path, ...]]:

@@ -26,6 +26,11 @@ def photos(count: int) -> str:
     return "1 photo" if count == 1 else f"{count:,} photos"
 
 
+def unbroken(text: str) -> str:
+    """The same words, which a label breaks into lines between them only: not in 'f/5.6', nor before '(3)'."""
+    return text.replace("/", "/\u2060").replace(" (", "\u00a0(")
+
+
 def left_out(path: Path, reason: str) -> str:
     """'b.png: It is damaged.': a line of a list; the reason need not name the file and its folder again."""
     return f"{path.name}: {reason.removeprefix(f'{path} cannot be read. ')}"

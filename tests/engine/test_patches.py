@@ -10,10 +10,14 @@ import numpy as np
 import pytest
 import torch
 
+from ddm_gui.engine import exif
 from ddm_gui.engine.errors import UserError
-from ddm_gui.engine.events import Event, PhotoSkipped
+from ddm_gui.engine.events import Event, Note, PhotoSkipped
 from ddm_gui.engine.patches import LUMA, PatchPool, check_sources, of_one_size
 from ddm_gui.engine.photo import Photo, find_photos, write
+from ddm_gui.engine.settings import Settings
+
+from ..conftest import write_dng
 
 NAME = "zdjęcia Großer 写真"
 
@@ -323,11 +327,28 @@ def test_a_single_photo_too_small_for_two_bands(tmp_path: Path) -> None:
         load(tmp_path).split(0.1, seed=0)
 
 
+def test_a_region_is_the_middle_of_each_photo_and_keeps_its_place(tmp_path: Path) -> None:
+    save(tmp_path / "a.tif", slopes(101, 140), 16)
+    save(tmp_path / "b.tif", slopes(20, 140), 16)
+    for budget in (1.0, 2 * 500 * 12 / 1e9):  # the whole region, or a crop of it
+        pool = load(tmp_path, region=41, memory_budget_gb=budget)
+        assert pool.sizes == ((101, 140), (20, 140))
+        batch = pool.draw(600, 16, generator())
+        rows, cols = (batch.pixels[:, channel] * 1000 for channel in (0, 1))
+        assert cols.min() > 48.9
+        assert cols.max() < 89.1
+        high = rows[rows.amax(dim=(1, 2)) > 25]  # of the higher photo
+        assert high.min() > 29.9
+        assert high.max() < 70.1
+        seen = high.mean(dim=(1, 2)) / 100
+        torch.testing.assert_close(batch.positions[rows.amax(dim=(1, 2)) > 25, 0], seen, atol=1e-4, rtol=0.0)
+
+
 # Before a run
 
 
-def check(clean: list[Path], degraded: list[Path], patch: int = 16) -> None:
-    check_sources(clean, degraded, patch)
+def check(clean: list[Path], degraded: list[Path], patch: int = 16, **changes: Any) -> list[Note]:
+    return check_sources(clean, degraded, patch, Settings(**changes))
 
 
 def test_good_sources_pass_bad_files_among_them(tmp_path: Path) -> None:
@@ -351,6 +372,42 @@ def test_empty_missing_and_equal_folders(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="are the same"):
         check([tmp_path / "a"], [tmp_path / "a" / "2.png", tmp_path / "a" / "1.png"])
     check([tmp_path / "a" / "1.png"], [tmp_path / "a" / "2.png"])
+
+
+def test_one_folder_serves_as_both_where_the_region_splits_it(tmp_path: Path) -> None:
+    save(tmp_path / "a" / "1.png", noise(60, 60))
+    with pytest.raises(UserError, match=r"24 px or more") as caught:
+        check([tmp_path / "a"], [tmp_path / "a"], clean_region=23, kernel_size=9)
+    assert "clean_region" in caught.value.what
+    (note,) = check([tmp_path / "a"], [tmp_path / "a"], clean_region=24, kernel_size=9)
+    assert "mixture" in note.text
+    assert check([tmp_path / "a"], [tmp_path / "a"], clean_region=24, kernel_size=9, rows=2, cols=2) == []
+
+
+def test_one_folder_serves_as_both_where_apertures_split_it(tmp_path: Path) -> None:
+    for name, aperture in (("sharp", 5.66), ("soft", 16.0), ("softer", 16.0)):
+        photo = Photo(noise(60, 60), 8, exif=exif.to_bytes({exif.EXIF_DIRECTORY: {33437: aperture}}))
+        (tmp_path / "a").mkdir(exist_ok=True)
+        write(photo, tmp_path / "a" / f"{name}.jpg")
+    save(tmp_path / "b" / "1.png", noise(60, 60))
+    both = [tmp_path / "a"]
+    check(both, both, clean_aperture="5.6", degraded_aperture="11-16")
+    check(both, both, degraded_aperture="16")
+    with pytest.raises(UserError, match="are the same"):
+        check(both, both, clean_aperture="5.6", degraded_aperture="5.6")
+    with pytest.raises(UserError, match="No degraded photo was taken at f/8") as caught:
+        check(both, both, degraded_aperture="8")
+    assert "f/5.7 (1), f/16 (2)" in caught.value.why
+    with pytest.raises(UserError, match="clean") as caught:
+        check([tmp_path / "b"], both, clean_aperture="5.6")
+    assert "unknown aperture (1)" in caught.value.why
+
+
+def test_linear_light_needs_raw_on_both_sides(tmp_path: Path) -> None:
+    save(tmp_path / "a" / "1.png", noise(60, 60))
+    write_dng(tmp_path / "raw.dng", np.full((60, 60), 9000, np.uint16))
+    with pytest.raises(UserError, match="degraded photos are not camera RAW"):
+        check([tmp_path / "raw.dng"], [tmp_path / "a"], light="linear")
 
 
 def test_a_side_that_cannot_be_read(tmp_path: Path) -> None:

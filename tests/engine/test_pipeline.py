@@ -34,6 +34,7 @@ from ddm_gui.engine.events import (
     KernelProgress,
     KernelSnapshot,
     Note,
+    PhotoSkipped,
     Result,
     Stage,
     StageDone,
@@ -48,7 +49,7 @@ from ddm_gui.engine.settings import Settings
 from ddm_gui.engine.simulate import dead_leaves
 from ddm_gui.engine.training import load_checkpoint
 
-from ..conftest import SmallPhotos
+from ..conftest import SmallPhotos, write_dng
 
 TINY = Settings(
     kernel_size=9,
@@ -105,6 +106,27 @@ def photos(small_photos: SmallPhotos, tmp_path: Path) -> SmallPhotos:
 @pytest.fixture
 def project(photos: SmallPhotos, tmp_path: Path) -> Project:
     return Project(tmp_path / "project", (photos.clean,), (photos.degraded,), TINY)
+
+
+def test_raw_is_learned_in_linear_light_from_one_folder_split_by_a_region(tmp_path: Path) -> None:
+    rng = np.random.default_rng(3)
+    (tmp_path / "raw").mkdir()
+    for index in range(3):
+        leaves = dead_leaves(240, 260, rng)[..., 1] * 60000
+        write_dng(tmp_path / "raw" / f"{index}.dng", leaves.astype(np.uint16))
+    write(Photo(np.full((240, 260, 3), 0.5), 8), tmp_path / "raw" / "as the camera shows it.jpg")
+    settings = replace(TINY, light="linear", clean_region=200)
+    both = (tmp_path / "raw",)
+    project = Project(tmp_path / "project", both, both, settings)
+    learned, events = finish(learn(project))
+    assert learned is not None
+    assert PsfGrid.load(project.psf).light == "linear"
+    skipped = [event for event in events if isinstance(event, PhotoSkipped)]
+    assert [Path(event.path).suffix for event in skipped] == [".jpg", ".jpg"]
+    assert project.stage_states() == {Stage.FLOW: StageState.DONE, Stage.KERNELS: StageState.DONE}
+    display = project.with_settings(replace(settings, light="display"))
+    assert display.stage_states() == {Stage.FLOW: StageState.STALE, Stage.KERNELS: StageState.STALE}
+    assert display.changes_since(Stage.FLOW) == ["light"]
 
 
 def finish(run: Generator[Event, None, Learned | None]) -> tuple[Learned | None, list[Event]]:

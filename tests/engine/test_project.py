@@ -187,6 +187,15 @@ def test_a_setting_that_a_step_depends_on_makes_it_stale(
     assert changed_project.changes_since(Stage.KERNELS) == named
 
 
+def test_a_rule_for_clean_photos_counts_for_step_one_where_it_begins_with_them(filled: Project) -> None:
+    for pretrain, state in ((0, StageState.DONE), (64, StageState.STALE)):
+        project = filled.with_settings(filled.settings.with_changes({"images_pretrain": pretrain}))
+        checkpoint(project, Stage.FLOW, 10)
+        for rule in ({"clean_region": 500}, {"clean_aperture": "5.6"}):
+            changed = project.with_settings(project.settings.with_changes(rule))
+            assert changed.stage_states()[Stage.FLOW] is state
+
+
 def test_other_photos_make_the_steps_that_saw_them_stale(filled: Project) -> None:
     checkpoint(filled, Stage.FLOW, 10)
     checkpoint(filled, Stage.KERNELS, 10)

@@ -120,6 +120,7 @@ def test_damaged_and_foreign_files_are_refused(tmp_path: Path) -> None:
         ({"kernels": kernels}, {"ddm": about.replace("1", '"new"')}),
         ({"other": kernels}, {"ddm": about}),
         ({"kernels": kernels[0]}, {"ddm": about}),
+        ({"kernels": kernels}, {"ddm": about.replace("display", "dim")}),
     ):
         save_file(tensors, path, metadata=metadata)
         with pytest.raises(UserError, match="not a PSF file"):

@@ -7,26 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import rawpy
-import tifffile
 
 from ddm_gui.engine import raw
-from ddm_gui.engine.photo import read, read_header, thumbnail, upright
+from ddm_gui.engine.errors import UserError
+from ddm_gui.engine.photo import Photo, in_light, read, read_header, thumbnail, upright, write
 
-
-def write_dng(path: Path, mosaic: np.ndarray, orientation: int = 1) -> Path:
-    """A minimal Bayer DNG (RGGB) of a camera with sRGB-like colours and white balance 1, 1, 1."""
-    identity = (1, 1, 0, 1, 0, 1, 0, 1, 1, 1, 0, 1, 0, 1, 0, 1, 1, 1)
-    tags = [
-        (274, "H", 1, orientation, True),
-        (50706, "B", 4, (1, 4, 0, 0), True),  # DNG version
-        (33421, "H", 2, (2, 2), True),  # Bayer pattern
-        (33422, "B", 4, (0, 1, 1, 2), True),
-        (50708, "s", 0, "Maker Model", True),
-        (50721, "2i", 9, identity, True),  # colour matrix
-        (50728, "2I", 3, (1, 1, 1, 1, 1, 1), True),  # neutral
-    ]
-    tifffile.imwrite(path, mosaic, photometric=32803, metadata=None, extratags=tags)
-    return path
+from ..conftest import write_dng
 
 
 def quarters() -> np.ndarray:
@@ -58,6 +44,37 @@ def test_nothing_is_brightened(tmp_path: Path) -> None:
     expected = 1.055 * linear ** (1 / 2.4) - 0.055
     assert photo.depth == 16
     assert np.abs(photo.pixels - expected).max() < 2e-3
+
+
+def test_linear_light_is_the_same_development_without_the_curve(tmp_path: Path) -> None:
+    ramp = np.repeat(np.linspace(0, 65535, 96).astype(np.uint16)[None], 64, axis=0)
+    path = write_dng(tmp_path / "a.dng", ramp)
+    linear, display = read(path, "linear"), read(path)
+    assert (linear.light, linear.depth, display.light) == ("linear", 16, "display")
+    inner = linear.pixels[8:-8, 8:-8, 1]
+    assert np.abs(inner - ramp[8:-8, 8:-8] / 65535).max() < 2e-3
+    assert linear.pixels.max() == 1.0
+    # LibRaw's table and the standard's formula: to 2 of 65535 steps.
+    assert np.abs(in_light(linear, "display").pixels - display.pixels).max() < 2 / 65535
+    assert np.abs(in_light(display, "linear").pixels - linear.pixels).max() < 2 / 65535
+    assert in_light(linear, "linear") is linear
+
+
+def test_linear_light_is_refused_where_there_is_a_curve_and_never_written(tmp_path: Path) -> None:
+    photo = Photo(np.full((20, 20, 3), 0.5), 16)
+    write(photo, tmp_path / "a.tif")
+    with pytest.raises(UserError, match=r"a\.tif cannot be read in linear light"):
+        read(tmp_path / "a.tif", "linear")
+    with pytest.raises(UserError, match="linear"):
+        in_light(read(tmp_path / "a.tif"), "linear")
+    with pytest.raises(ValueError, match="linear"):
+        write(in_light(photo, "linear"), tmp_path / "b.tif")
+
+
+def test_real_raw_files_in_both_lights(shared_data: Path) -> None:
+    for name in ("canon_eos_6d_linear.dng", "kodak_dc50_8L.kdc"):
+        path = shared_data / "raw" / name
+        assert np.abs(in_light(read(path, "linear"), "display").pixels - read(path).pixels).max() < 2 / 65535
 
 
 def test_header_tells_what_is_developed(shared_data: Path) -> None:

@@ -108,6 +108,8 @@ ALTERNATING = {"procedure": "alternating"}
         ({"rows": 2, "gaussian_weight": 0.1}, "gaussian_weight"),
         ({"rows": 2, "smooth_weight": 0.1}, "smooth_weight"),
         ({"patch_size": 34}, "patch_size"),
+        ({"clean_aperture": "wide"}, "clean_aperture"),
+        ({"degraded_aperture": "0"}, "degraded_aperture"),
         ({"network": "unet", "patch_size": 36}, "patch_size"),
         ({"network": "unet", "attention": 12}, "attention"),
     ],
@@ -178,9 +180,10 @@ def test_the_papers_grids_are_the_papers_numbers(
     assert (found.alternating_rate, found.auxiliary_rate) == (4e-5, 1e-5)
     assert (found.images_flow, found.images_kernel) == (images[0] * 2**20, images[1] * 2**20)
     assert (found.centre_weight, found.sparse_weight, found.gaussian_weight) == priors
+    assert found.clean_region == (768 if name == "paper-parking-lot" else 0)
 
 
-def test_what_does_nothing_beside_the_others_says_so() -> None:
+def test_what_does_nothing_beside_the_others_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     def applying(**changes: Any) -> set[str]:
         settings = Settings().with_changes(changes)
         return {
@@ -189,6 +192,9 @@ def test_what_does_nothing_beside_the_others_says_so() -> None:
             if item.metadata["applies"] is not None and item.metadata["applies"](settings)
         }
 
+    monkeypatch.setattr("ddm_gui.engine.settings.find_spec", lambda name: object())
+    assert "vignetting" in applying()
+    monkeypatch.setattr("ddm_gui.engine.settings.find_spec", lambda name: None)
     moving = {"averaged_share", "centre_weight", "gaussian_weight"}
     assert applying() == moving | {"candidates", "images_phase", "kernel_rate"}
     field = {"any_size", "misplaced_share"}
@@ -217,6 +223,8 @@ def test_a_preset_decides_the_effort_and_leaves_the_rest(name: str) -> None:
     assert PRESETS[found] == PRESETS[name]
     wide = with_preset(Settings(kernel_size=31), name)
     assert wide.kernel_size == PRESETS[name].get("kernel_size", 31)
+    middle = with_preset(Settings(clean_region=500), name)
+    assert middle.clean_region == PRESETS[name].get("clean_region", 500)
     assert with_preset(with_preset(Settings(), name), "quick") == Settings()
 
 

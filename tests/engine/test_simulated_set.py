@@ -311,6 +311,8 @@ def test_when_no_photo_can_be_used_nothing_is_written(photos: Path, tmp_path: Pa
         next(simulate_set([tmp_path], tmp_path / "set", PSF))
     with pytest.raises(UserError, match="split"):
         next(simulate_set([photos / "photo0.png"], tmp_path / "set", PSF, split=True))
+    with pytest.raises(UserError, match="linear light"):
+        next(simulate_set([photos], tmp_path / "set", replace(PSF, light="linear")))
     assert not (tmp_path / "set").exists()
 
 

@@ -144,6 +144,24 @@ def test_a_second_start_during_a_run_does_nothing(
     assert len(witness.reports) == 1
 
 
+def test_kernels_on_the_way_are_of_the_light_that_is_learned_in(
+    ready: Controller, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = Step2()
+    replaced_run(monkeypatch, run)
+    ready.set_settings(Settings(light="linear", clean_aperture="5.6"))
+    ready.start()
+    qtbot.waitUntil(lambda: ready.psf is not None, timeout=10_000)
+    assert ready.psf is not None
+    assert ready.psf.light == "linear"
+    run.last = True
+    qtbot.waitUntil(lambda: ready.situation.phase is Phase.IDLE, timeout=10_000)
+    monkeypatch.setattr(controller_module, "Demo", lambda *_: SmallRun())
+    ready.try_demo()  # its own photos are PNG, and know no aperture
+    assert (ready.settings.light, ready.settings.clean_aperture) == ("display", "any")
+    qtbot.waitUntil(lambda: ready.situation.phase is Phase.IDLE, timeout=10_000)
+
+
 def test_stop_is_reported_as_stopped(ready: Controller, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch) -> None:
     run = SmallRun(100_000, slowly)
     replaced_run(monkeypatch, run)

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PySide6.QtWidgets import (
     QAbstractButton,
@@ -19,6 +20,7 @@ from PySide6.QtWidgets import (
 from pytestqt.qtbot import QtBot
 
 import ddm_gui
+from ddm_gui.engine import exif
 from ddm_gui.engine.errors import UserError
 from ddm_gui.engine.events import (
     Event,
@@ -31,6 +33,7 @@ from ddm_gui.engine.events import (
     Stage,
     StageStarted,
 )
+from ddm_gui.engine.photo import Photo, write
 from ddm_gui.engine.project import NAME
 from ddm_gui.engine.psf import PsfGrid
 from ddm_gui.gui import controller as controller_module
@@ -38,6 +41,7 @@ from ddm_gui.gui.dialogs import CloseDialog, ListDialog, SavingDialog, TroubleDi
 from ddm_gui.gui.main_window import MainWindow
 from ddm_gui.gui.sources import Role
 from ddm_gui.gui.state import Phase
+from ddm_gui.gui.words import unbroken
 
 from .conftest import SmallRun, Step2, a_kernel, drop, save_photos, slowly, with_photos
 
@@ -61,6 +65,23 @@ def test_a_folder_dropped_on_each_zone_enables_start(
     assert window.compare.filmstrip.count() == 2
     assert "3 photos" in texts(window.folders.zones[Role.CLEAN])
     assert "2 photos" in texts(window.folders.zones[Role.DEGRADED])
+
+
+def test_under_each_set_stands_what_its_photos_are_and_which_apertures_differ(
+    window: MainWindow, qtbot: QtBot, tmp_path: Path, degraded_folder: Path
+) -> None:
+    folder = tmp_path / "both"
+    folder.mkdir()
+    for index, aperture in enumerate((5.6, 16.0, 16.0)):
+        tags = exif.to_bytes({272: "Canon EOS 6D", exif.EXIF_DIRECTORY: {33437: aperture}})
+        write(Photo(np.full((40, 60, 3), 0.5), 8, exif=tags), folder / f"{index}.jpg")
+    with_photos(window, qtbot, folder, degraded_folder)
+    clean, degraded = window.folders.zones[Role.CLEAN], window.folders.zones[Role.DEGRADED]
+    words = unbroken("60 x 40, Canon EOS 6D, f/5.6 (1), f/16 (2)")
+    qtbot.waitUntil(lambda: words in texts(clean) and "64 x 64" in texts(degraded), timeout=10_000)
+    window.folders.swap_button.click()
+    assert words not in texts(clean)
+    qtbot.waitUntil(lambda: words in texts(degraded), timeout=10_000)
 
 
 def test_two_folders_dropped_at_once_are_one_set_each(

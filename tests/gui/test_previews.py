@@ -14,6 +14,7 @@ from pytestqt.qtbot import QtBot
 from ddm_gui.engine.psf import PsfGrid
 from ddm_gui.gui.previews import Previews
 
+from ..conftest import write_dng
 from .conftest import a_kernel
 
 
@@ -25,6 +26,7 @@ class Witness(QObject):
         self.before: list[Path] = []
         self.after: list[Path] = []
         self.sizes: list[tuple[int, int]] = []
+        self.pictures: list[np.ndarray] = []
         self.problems: list[str] = []
         previews.before_ready.connect(self.see_before)
         previews.after_ready.connect(self.see_after)
@@ -34,10 +36,12 @@ class Witness(QObject):
     def see_before(self, path: Path, shown: object) -> None:
         self.before.append(path)
         self.sizes.append((shown.width, shown.height))  # type: ignore[attr-defined]
+        self.pictures.append(shown.levels[0])  # type: ignore[attr-defined]
 
     @Slot(object, object)
     def see_after(self, path: Path, shown: object) -> None:
         self.after.append(path)
+        self.pictures.append(shown.levels[0])  # type: ignore[attr-defined]
 
     @Slot(object, str)
     def see_problem(self, path: Path, reason: str) -> None:
@@ -104,6 +108,21 @@ def test_a_photo_that_cannot_be_read_is_told(previews: Previews, qtbot: QtBot, t
     previews.show(tmp_path / "broken.png", None)
     qtbot.waitUntil(lambda: len(witness.problems) == 1, timeout=10_000)
     assert "broken.png" in witness.problems[0]
+
+
+def test_a_kernel_of_linear_light_restores_raw_as_it_is_displayed(
+    previews: Previews, qtbot: QtBot, tmp_path: Path, degraded_folder: Path
+) -> None:
+    path = write_dng(tmp_path / "a.dng", np.full((64, 64), 9000, np.uint16))
+    witness = Witness(previews)
+    linear = PsfGrid(a_kernel(), 0.01, "linear")
+    previews.show(path, linear)
+    qtbot.waitUntil(lambda: witness.after == [path], timeout=10_000)
+    before, after = (shown.astype(int) for shown in witness.pictures)
+    assert np.abs(after - before).max() <= 1  # an even area, as bright as it was
+    previews.show(degraded_folder / "photo0.png", linear)
+    qtbot.waitUntil(lambda: bool(witness.problems), timeout=10_000)
+    assert "linear light" in witness.problems[0]
 
 
 def test_a_photo_is_turned_upright(previews: Previews, qtbot: QtBot, tmp_path: Path) -> None:

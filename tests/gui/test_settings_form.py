@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import fields
 
 import pytest
-from PySide6.QtWidgets import QComboBox, QLabel, QSpinBox
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QComboBox, QLabel, QLineEdit, QSpinBox
 from pytestqt.qtbot import QtBot
 
 from ddm_gui.engine.settings import PRESETS, Settings, preset, with_preset
@@ -53,6 +54,22 @@ def test_a_value_finer_than_the_form_shows_is_kept(form: SettingsForm, qtbot: Qt
     with qtbot.waitSignal(form.changed) as told:
         form.rows["kernel_size"].main.setValue(31)  # type: ignore[attr-defined]
     assert told.args[0].kernel_rate == 0.0123456789012
+
+
+def test_words_are_taken_when_they_are_finished_and_put_back_where_they_mean_nothing(
+    form: SettingsForm, qtbot: QtBot
+) -> None:
+    form.more_button.click()
+    edit = form.rows["degraded_aperture"].main
+    assert isinstance(edit, QLineEdit)
+    assert edit.text() == "any"
+    for typed in ("11-16", "wide open"):
+        edit.selectAll()
+        qtbot.keyClicks(edit, typed)
+        qtbot.keyClick(edit, Qt.Key.Key_Return)
+    assert form._settings.degraded_aperture == edit.text() == "11-16"
+    assert "wide open" in form.refusal.text()
+    assert form.refusal.isVisible()
 
 
 def test_one_blur_or_one_per_colour(form: SettingsForm, qtbot: QtBot) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 
 from ddm_gui.engine.errors import UserError
 from ddm_gui.engine.events import Event, PhotoRestored, PhotoSkipped
-from ddm_gui.engine.photo import Photo, find_photos, read, targets, write
+from ddm_gui.engine.photo import Photo, find_photos, in_light, read, targets, write
 from ddm_gui.engine.psf import PsfGrid
 from ddm_gui.engine.restore.wiener import restore_photo
 
@@ -30,7 +30,9 @@ def restore_photos(
     """Restores photos (files, or folders of them) into a folder, one file for each and nothing else.
 
     A file keeps the photo's stem; where two photos would get the same name, the second becomes `name_2`. Each file is
-    complete or not there, so the run may be closed at any event. A file of an earlier run is replaced.
+    complete or not there, so the run may be closed at any event. A file of an earlier run is replaced. Under a PSF of
+    linear light RAW photos are read and restored in linear light, and written with sRGB's tone curve; others are left
+    out.
 
     Args:
         inputs: photos and folders of photos.
@@ -54,10 +56,10 @@ def restore_photos(
     skipped: list[tuple[Path, str]] = []
     for done, (source, target) in enumerate(zip(sources, places, strict=True), start=1):
         try:
-            photo = read(source)
+            photo = read(source, psf.light)
             restored = restore_photo(photo, psf)
             _refuse_ruined(photo, restored)
-            write(restored, target, file_format, quality)
+            write(in_light(restored, "display"), target, file_format, quality)
         except UserError as error:
             skipped.append((source, str(error)))
             yield PhotoSkipped(str(source), str(error))

@@ -51,9 +51,15 @@ def restore_photo(photo: Photo, psf: PsfGrid, noise_sigma: float | None = None) 
         not blur leaves the photo as it is: this takes blur away, and noise only as far as blur asks for it.
 
     Raises:
-        UserError: the kernel's colours do not fit the photo's.
+        UserError: the kernel's colours do not fit the photo's, or its light is another.
     """
     check_fits(psf, photo.pixels.shape[2])
+    if photo.light != psf.light:
+        raise UserError(
+            f"The photo is in {photo.light} light, and the PSF was learned in {psf.light} light.",
+            "Between the two lies a tone curve, so what blurs one does not blur the other in the same way.",
+            f"Read the photo in {psf.light} light, or learn a PSF in {photo.light} light.",
+        )
     restored = np.empty_like(photo.pixels)
     for channel in range(photo.pixels.shape[2]):
         kernels = psf.kernels[:, :, channel if psf.channels > 1 else 0].astype(np.float64)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,12 +11,14 @@ import pytest
 
 from ddm_gui.engine.errors import UserError
 from ddm_gui.engine.events import Event, PhotoRestored, PhotoSkipped
-from ddm_gui.engine.photo import Photo, read, write
+from ddm_gui.engine.photo import Photo, in_light, read, write
 from ddm_gui.engine.psf import PsfGrid
 from ddm_gui.engine.restore import photos
 from ddm_gui.engine.restore.photos import RestoreReport, restore_photos
 from ddm_gui.engine.restore.wiener import restore_photo
 from ddm_gui.engine.simulate import dead_leaves, gaussian
+
+from ...conftest import write_dng
 
 PSF = PsfGrid(gaussian(9, 1.0)[None, None, None], 0.01)
 PICTURE = dead_leaves(48, 40, np.random.default_rng(0))
@@ -113,6 +116,25 @@ def test_sixteen_bits_as_png_are_left_out_rather_than_halved(tmp_path: Path) -> 
     _, report = pulled(restore_photos([source], tmp_path / "out", PSF, "png"))
     assert report.written == ()
     assert "depth" in report.skipped[0][1]
+
+
+def test_a_kernel_of_linear_light_restores_raw_in_linear_light_and_writes_it_as_it_is_displayed(tmp_path: Path) -> None:
+    source = folder_of(tmp_path / "in", "a.png", "b.jpg")
+    mosaic = np.full((64, 96), 400, np.uint16)
+    mosaic[:, 48:] = 60000  # an edge: what comes of it differs between the lights
+    write_dng(source / "c.dng", mosaic)
+    linear = replace(PSF, light="linear")
+    _, report = pulled(restore_photos([source], tmp_path / "out", linear))
+    assert [path.name for path in report.written] == ["c.tif"]
+    assert [path.name for path, reason in report.skipped if "linear light" in reason] == ["a.png", "b.jpg"]
+    written = read(report.written[0])
+    expected = in_light(restore_photo(read(source / "c.dng", "linear"), linear), "display").pixels
+    assert written.depth == 16
+    np.testing.assert_allclose(written.pixels, expected, atol=0.51 / 65535)
+    even = read(source / "c.dng").pixels[28:36, 70:78]  # farther from edges than the filter reaches
+    np.testing.assert_allclose(written.pixels[28:36, 70:78], even, atol=0.002)
+    other = restore_photo(read(source / "c.dng"), PSF).pixels
+    assert np.abs(other - written.pixels).max() > 0.02
 
 
 def test_closing_leaves_whole_files_only(tmp_path: Path) -> None:

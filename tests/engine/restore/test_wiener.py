@@ -166,6 +166,14 @@ def test_what_does_not_fit_is_refused(sharp: np.ndarray) -> None:
         restore_photo(Photo(sharp[..., :1], 8), psf(LENS))
 
 
+def test_a_kernel_of_another_light_is_refused() -> None:
+    photo = Photo(np.full((40, 40, 1), 0.5, np.float32), 16, light="linear")
+    kernels = gaussian(9, 1.0)[None, None, None]
+    with pytest.raises(UserError, match="linear light, and the PSF was learned in display light"):
+        restore_photo(photo, PsfGrid(kernels, 0.01))
+    assert restore_photo(photo, PsfGrid(kernels, 0.01, "linear")).light == "linear"
+
+
 def test_real_photos_gain(shared_data: Path) -> None:
     """Kodak photos through the lens with noise .02: a mean of at least 2.5 dB, each at least 1.5 dB."""
     gains = []

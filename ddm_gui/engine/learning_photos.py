@@ -1,0 +1,89 @@
+"""Which photos of a folder are learned from, and how they are read: by aperture, by light, without vignetting."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Sequence
+from pathlib import Path
+
+from ddm_gui.engine.apertures import asked, counted, written
+from ddm_gui.engine.errors import UserError
+from ddm_gui.engine.events import Event, Note, PhotoSkipped
+from ddm_gui.engine.photo import Photo, is_raw, read
+from ddm_gui.engine.settings import Settings
+from ddm_gui.engine.shot import read_shot
+from ddm_gui.engine.vignetting import available, divided_out
+
+
+def chosen(paths: Sequence[Path], name: str, settings: Settings) -> Generator[Event, None, list[Path]]:
+    """Of the photos of a side, 'clean' or 'degraded', those that its rules take; a PhotoSkipped for each other.
+
+    In linear light these are RAW files, and they are of the side's aperture where one is asked for.
+
+    Raises:
+        UserError: none is left. For an aperture, those that were found are listed.
+    """
+    if settings.light == "linear":
+        paths = yield from _only_raw(paths, name)
+    rule = f"{name}_aperture"
+    wanted = asked(getattr(settings, rule), rule)
+    if wanted is None:
+        return list(paths)
+    apertures = {path: read_shot(path).aperture for path in paths}
+    kept = [path for path in paths if wanted.hold(apertures[path])]
+    if not kept:
+        raise UserError(
+            f"No {name} photo was taken at {wanted.text} ({rule}).",
+            f"The apertures of these photos are: {counted(apertures.values())}.",
+            "Choose one of them, or 'any'.",
+        )
+    for path, aperture in apertures.items():
+        if not wanted.hold(aperture):
+            found = "Its aperture is not known" if aperture is None else f"It was taken at {written(aperture)}"
+            yield PhotoSkipped(str(path), f"{found}, and {wanted.text} is asked for.")
+    return kept
+
+
+def _only_raw(paths: Sequence[Path], name: str) -> Generator[Event, None, list[Path]]:
+    kept = [path for path in paths if is_raw(path)]
+    if not kept:
+        raise UserError(
+            f"The {name} photos are not camera RAW, and linear light was asked for (light).",
+            "Other files hold a tone curve, and the two folders can be compared in the same light only.",
+            "Choose RAW photos for both folders, or light display.",
+        )
+    for path in paths:
+        if path not in kept:
+            yield PhotoSkipped(str(path), "It is not camera RAW, and linear light is asked for.")
+    return kept
+
+
+class Reading:
+    """Reads photos in the light of the settings; vignetting is divided out of RAW photos of lenses that are known."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._light = settings.light
+        self._divides = settings.vignetting and available()
+        self._lenses: dict[str, bool] = {}  # of which vignetting is divided out; whether that was said
+
+    def __call__(self, path: Path) -> Photo:
+        """One photo.
+
+        Raises:
+            UserError: it cannot be read, see `photo.read`.
+        """
+        photo = read(path, self._light)
+        if not (self._divides and is_raw(path)):
+            return photo
+        shot = read_shot(path)
+        even = divided_out(photo, shot)
+        if even is None:
+            return photo
+        self._lenses.setdefault(shot.lens or "", False)
+        return even
+
+    def news(self) -> Generator[Note, None, None]:
+        """A sentence on each lens whose vignetting was divided out since the last call, once in a run."""
+        for lens, said in self._lenses.items():
+            if not said:
+                yield Note(f"Vignetting of {lens} is divided out.")
+        self._lenses = dict.fromkeys(self._lenses, True)
