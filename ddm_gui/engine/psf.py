@@ -33,6 +33,8 @@ class PsfGrid:
     `noise_sigma` is the noise by which degraded photos exceed clean ones (range of 1), None where unknown. `light` is
     'display' (the photo's own encoding) or 'linear'. `provenance` is free JSON: sources, settings, versions, seeds.
     `kernel_error` is how far each kernel may be from the truth, the sum over pixels of the squared difference.
+    `confidence`, where it is known, is the NCC with the truth to be expected of each kernel, rows x cols x channels in
+    [0, 1].
     """
 
     kernels: NDArray[np.float32]
@@ -40,6 +42,7 @@ class PsfGrid:
     light: str = "display"
     provenance: Mapping[str, Any] = field(default_factory=dict)
     kernel_error: float = 0.0
+    confidence: NDArray[np.float32] | None = None
 
     def __post_init__(self) -> None:
         kernels = np.array(self.kernels, dtype=np.float32, copy=True)
@@ -47,6 +50,12 @@ class PsfGrid:
             raise ValueError(f"kernels must be rows x cols x (1 or 3) x k x k, not {kernels.shape}")
         kernels.flags.writeable = False
         object.__setattr__(self, "kernels", kernels)
+        if self.confidence is not None:
+            confidence = np.array(self.confidence, dtype=np.float32, copy=True)
+            if confidence.shape != kernels.shape[:3]:
+                raise ValueError(f"confidence must be rows x cols x channels, not {confidence.shape}")
+            confidence.flags.writeable = False
+            object.__setattr__(self, "confidence", confidence)
 
     @property
     def size(self) -> int:
@@ -77,7 +86,8 @@ class PsfGrid:
         write_aside(path, self.as_bytes())
 
     def as_bytes(self) -> bytes:
-        """What `psf.safetensors` holds: the tensor `kernels`, and one JSON string of metadata under the key `ddm`."""
+        """What `psf.safetensors` holds: the tensor `kernels`, where it is known `confidence`, and one JSON string of
+        metadata under the key `ddm`."""
         rows, cols = self.nodes
         about = {
             "format_version": FORMAT_VERSION,
@@ -89,6 +99,8 @@ class PsfGrid:
             "kernel_error": self.kernel_error,
         }
         tensors = {"kernels": np.ascontiguousarray(self.kernels)}
+        if self.confidence is not None:
+            tensors["confidence"] = np.ascontiguousarray(self.confidence)
         return safetensors_bytes(tensors, metadata={"ddm": json.dumps(about)})
 
     @classmethod
@@ -104,9 +116,10 @@ class PsfGrid:
             with safe_open(path, framework="numpy") as file:
                 about = json.loads((file.metadata() or {})["ddm"])
                 kernels = file.get_tensor("kernels")
+                confidence = file.get_tensor("confidence") if "confidence" in file.keys() else None  # noqa: SIM118
             version = int(about["format_version"])
             error = float(about.get("kernel_error", 0.0))
-            grid = cls(kernels, about["noise_sigma"], about["light"], about["provenance"], error)
+            grid = cls(kernels, about["noise_sigma"], about["light"], about["provenance"], error, confidence)
         except (SafetensorError, KeyError, TypeError, ValueError) as error:
             raise UserError(
                 f"{path} is not a PSF file that can be read.", f"Reading it failed: {error}.", "Choose another file."

@@ -122,6 +122,19 @@ def test_a_newer_file_asks_for_an_update(tmp_path: Path) -> None:
         PsfGrid.load(tmp_path / "psf.safetensors")
 
 
+def test_confidence_is_kept_where_it_is_known(tmp_path: Path) -> None:
+    confidence = np.linspace(0.0, 1.0, 6).reshape(2, 3, 1)
+    kernels = np.ones((2, 3, 1, 3, 3)) / 9
+    PsfGrid(kernels, confidence=confidence).save(tmp_path / "psf.safetensors")
+    found = PsfGrid.load(tmp_path / "psf.safetensors").confidence
+    assert found is not None
+    assert found == pytest.approx(confidence)
+    PsfGrid(kernels).save(tmp_path / "psf.safetensors")
+    assert PsfGrid.load(tmp_path / "psf.safetensors").confidence is None
+    with pytest.raises(ValueError, match="confidence must be"):
+        PsfGrid(kernels, confidence=confidence[0])
+
+
 # Centring
 
 
