@@ -14,7 +14,8 @@ from ddm_gui.engine.psf import PsfGrid, centroid
 Kernel = NDArray[np.floating[Any]]
 
 SAMPLES = 8  # per px, both ways, where a kernel is looked at between its pixels
-ROUNDS = 60  # of the weight that is fitted to the kernel
+ROUNDS = 60  # of the weight that is fitted to the kernel, at most
+SETTLED = 1e-6  # px^2: change of its variances at which it fits
 SMALLEST = 0.25  # px: standard deviation below which a weight sees single pixels only
 ROUND = 0.02  # ellipticity below which a kernel has no direction worth telling
 TRUSTED = 0.5  # confidence (the NCC with the truth to be expected) below which a kernel is marked wherever it is shown
@@ -120,7 +121,9 @@ def _fitted_ellipse(kernel: Kernel) -> NDArray[np.float64]:
         middle = middle + 2.0 * (weighed * away).sum(axis=(1, 2))  # under a weight of its own shape a shift shows half
         found = 2.0 * np.einsum("hw,ihw,jhw->ij", weighed, away, away)  # and so does a variance
         variances, axes = np.linalg.eigh(found)
-        covariance = (axes * variances.clip(SMALLEST**2, largest)) @ axes.T
+        before, covariance = covariance, (axes * variances.clip(SMALLEST**2, largest)) @ axes.T
+        if np.abs(covariance - before).max() < SETTLED:
+            break
     return covariance
 
 

@@ -102,7 +102,7 @@ def described(node: NodeNumbers) -> list[str]:
     widths = [f"{width:.1f}" if math.isfinite(width) else "?" for width in (kernel.fwhm_long, kernel.fwhm_short)]
     lines = [f"FWHM {' x '.join(widths)} px"]
     if kernel.ellipticity >= ROUND:
-        lines.append(f"ellipticity {kernel.ellipticity:.2f} at {kernel.direction:.0f}°")
+        lines.append(f"ellipticity {kernel.ellipticity:.2f} at {round(kernel.direction) % 180}°")
     if node.shift is not None:
         lines += [f"red {_arrow(node.shift.red)}", f"blue {_arrow(node.shift.blue)}"]
     if node.confidence is not None:

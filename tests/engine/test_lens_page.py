@@ -64,3 +64,4 @@ def test_numbers_in_words() -> None:
         "red 0.7 px to the left, 0.5 px down",
         "blue 0.7 px to the right, 0.5 px up",
     ]
+    assert described(NodeNumbers(KernelNumbers(4.0, 2.0, 0.5, 179.9, 0.0)))[1] == "ellipticity 0.50 at 0°"
