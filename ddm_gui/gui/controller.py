@@ -84,7 +84,7 @@ class Controller(QObject):
     learning_began = Signal(object)  # the Stage from which a run learns anew, None where it goes on
     history_read = Signal(
         object, object
-    )  # History of a project that was opened or has run; its result's kernels or None
+    )  # History of a project that was opened or has run; its result, a PsfGrid, or None
     truth_known = Signal(object)  # PsfGrid of a simulated set's true kernel, None with any other degraded photos
     run_ended = Signal(object)  # Report, once per run
     troubled = Signal(object)  # Trouble
@@ -392,7 +392,7 @@ class Controller(QObject):
     def _tell_history(self, history: History) -> None:
         """The moments of step 2; behind them, where it is finished, its result: the mean of its last rounds."""
         finished = self._situation.kernels in (StageState.DONE, StageState.STALE)
-        result = self._psf.kernels if self._psf is not None and finished else None
+        result = self._psf if finished else None
         if len(history) or result is not None:
             self.history_read.emit(history, result)
 

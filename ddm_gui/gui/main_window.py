@@ -84,6 +84,8 @@ class MainWindow(QMainWindow):
         self.result_view = ResultView()
         self.plots = TrainingPlots()
         self._middle = QStackedWidget()
+        self._large = QWidget()  # in the middle: the photo, or the lens
+        self._large_room = vertical(0, self._large)
         self._export: ExportDialog | None = None
         self._close_dialog: CloseDialog | None = None
         self._saving: SavingDialog | None = None
@@ -110,7 +112,8 @@ class MainWindow(QMainWindow):
 
     def _lay_out(self) -> None:
         self._middle.addWidget(self.welcome)
-        self._middle.addWidget(self.compare)
+        self._middle.addWidget(self._large)
+        self._large_room.addWidget(self.compare)
         centre = QWidget()
         column = vertical(10, centre)
         column.addWidget(self.run_bar)
@@ -153,14 +156,14 @@ class MainWindow(QMainWindow):
         column = QWidget()
         column.setMinimumWidth(292)
         column.setMaximumWidth(560)
-        layout = vertical(10, column)
-        for view, smallest in ((self.kernel_view, 230), (self.plots, 250)):
+        self._right_rows = vertical(10, column)
+        for view, smallest in ((self.kernel_view, 230), (self.compare, 230), (self.plots, 250)):
             # Their shares of the height are fixed, whatever they show.
             view.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Ignored)
             view.setMinimumHeight(smallest)
-        layout.addWidget(self.kernel_view, 4)
-        layout.addWidget(self.result_view)
-        layout.addWidget(self.plots, 3)
+        self._right_rows.addWidget(self.kernel_view, 4)
+        self._right_rows.addWidget(self.result_view)
+        self._right_rows.addWidget(self.plots, 3)
         return column
 
     def _make_menus(self) -> None:
@@ -202,6 +205,7 @@ class MainWindow(QMainWindow):
         self.compare.picked.connect(control.view)
         self.compare.thumbnails_wanted.connect(control.wish_thumbnails)
         self.kernel_view.looked_back.connect(control.look_back)
+        self.kernel_view.enlarge_wanted.connect(self._enlarge_lens)
 
     def _connect_controller(self) -> None:
         control = self.controller
@@ -216,10 +220,11 @@ class MainWindow(QMainWindow):
         control.happened.connect(self._show_event)
         control.learning_began.connect(self._show_learning_began)
         control.history_read.connect(self.kernel_view.show_history)
-        control.truth_known.connect(self._show_truth)
+        control.truth_known.connect(self.kernel_view.show_truth)
         control.run_ended.connect(self._show_report)
         control.troubled.connect(self._show_trouble)
         control.ready_to_close.connect(self._close_now)
+        control.previews.size_known.connect(self.kernel_view.show_photo)
         control.previews.before_ready.connect(self.compare.show_before)
         control.previews.after_ready.connect(self.compare.show_after)
         control.previews.failed.connect(self.compare.show_problem)
@@ -264,8 +269,8 @@ class MainWindow(QMainWindow):
         self.start_action.setText(f"&{now.start_text}")
         empty = situation.clean == 0 and situation.degraded == 0 and situation.phase is Phase.IDLE
         problems = any(self.controller.found(role).sources for role in Role)
-        self._middle.setCurrentWidget(self.welcome if empty and not problems else self.compare)
-        self._right.setVisible(self._middle.currentWidget() is self.compare)
+        self._middle.setCurrentWidget(self.welcome if empty and not problems else self._large)
+        self._right.setVisible(self._middle.currentWidget() is self._large)
 
     @Slot(object, object)
     def _show_sources(self, role: Role, found: Found) -> None:
@@ -334,10 +339,6 @@ class MainWindow(QMainWindow):
                 self.result_view.show_result(event)
 
     @Slot(object)
-    def _show_truth(self, psf: object) -> None:
-        self.kernel_view.show_truth(None if psf is None else psf.kernels)  # type: ignore[attr-defined]
-
-    @Slot(object)
     def _show_report(self, report: Report) -> None:
         failed = isinstance(report.outcome, Failed)
         if report.task is Task.EXPORT and self._export is not None:
@@ -376,6 +377,13 @@ class MainWindow(QMainWindow):
     @Slot(str)
     def _project_chosen(self, file: str) -> None:
         self.open_project(Path(file))
+
+    @Slot(bool)
+    def _enlarge_lens(self, wanted: bool) -> None:
+        """Lens and photo change places: the middle of the window has the room, the right column the rest."""
+        large, small = (self.kernel_view, self.compare) if wanted else (self.compare, self.kernel_view)
+        self._right_rows.insertWidget(0, small, 4)
+        self._large_room.addWidget(large)
 
     def open_project(self, path: Path) -> None:
         """Shows a project: its folder, or its project.ddm."""

@@ -440,7 +440,7 @@ def histories(controller: Controller) -> list[tuple[int, int | None]]:
     """Of each history that the controller tells from now on: how many moments, and the size of the result's kernels."""
     told: list[tuple[int, int | None]] = []
     controller.history_read.connect(
-        lambda history, result: told.append((len(history), None if result is None else result.shape[-1]))
+        lambda history, result: told.append((len(history), None if result is None else result.size))
     )
     return told
 

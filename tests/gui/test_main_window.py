@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from PySide6.QtCore import QPoint
 from PySide6.QtWidgets import (
     QAbstractButton,
     QLabel,
@@ -446,7 +447,7 @@ def test_the_truth_of_dropped_photos_stands_beside_the_kernel_while_it_is_learne
     qtbot.waitUntil(lambda: view.slider.maximum() > 2, timeout=10_000)
     assert view.pictures._plots[1].isVisible()
     assert " · NCC 1.000" in texts(view)
-    assert "(true " in texts(view)
+    assert "px (" in texts(view)  # and its width
     window.run_bar.stop_button.click()
     qtbot.waitUntil(lambda: window.controller.situation.phase is Phase.IDLE, timeout=10_000)
     window.findChild(ListDialog).close()
@@ -470,6 +471,20 @@ def test_the_demo_shows_the_truth_once_it_has_made_its_photos(
         window.welcome.demo_button.click()
     qtbot.waitUntil(lambda: window.controller.situation.degraded == 2, timeout=10_000)
     assert " · NCC 1.000" in texts(window.kernel_view)
+
+
+def test_lens_and_photo_change_places(
+    window: MainWindow, qtbot: QtBot, clean_folder: Path, degraded_folder: Path
+) -> None:
+    with_photos(window, qtbot, clean_folder, degraded_folder)
+    view, photo = window.kernel_view, window.compare
+    for large, small in ((view, photo), (photo, view)):
+        view.enlarge_button.click()
+        qtbot.wait(20)
+        assert large.isVisible()
+        assert small.isVisible()
+        assert large.width() > small.width()
+        assert small.mapTo(window, QPoint()).x() > large.mapTo(window, QPoint()).x()
 
 
 def test_all_settings_fit_the_left_column(window: MainWindow) -> None:
