@@ -43,7 +43,7 @@ from ddm_gui.engine.lens_page import FORMATS as PAGES
 from ddm_gui.engine.lens_page import described, write_page
 from ddm_gui.engine.project import NAME, Project
 from ddm_gui.engine.psf import PsfGrid
-from ddm_gui.engine.psf_files import WRITERS, load_psf, write_psf
+from ddm_gui.engine.psf_files import WRITERS, lens_name, load_psf, write_psf
 from ddm_gui.engine.settings import PRESETS, Settings, preset
 
 DONE, BUG, MENDABLE, INTERRUPTED, UNREAD = 0, 1, 2, 130, 141
@@ -320,17 +320,18 @@ def run_lens(arguments: argparse.Namespace, reporter: Reporter) -> int:
     path = arguments.psf or Project.open(arguments.project).psf
     psf = load_psf(path)
     if arguments.output and arguments.output.suffix.lower() in PAGES:
-        write_page(psf, arguments.output, path.absolute().parent.name if path.stem == "psf" else path.stem)
+        write_page(psf, arguments.output, lens_name(path))
     elif arguments.output:
         write_psf(psf, arguments.output)
     for row, line in enumerate(numbers_over_the_field(psf)):
-        for col, (numbers, shift) in enumerate(line):
+        for col, node in enumerate(line):
             if arguments.json:
-                values = {name: value if math.isfinite(value) else None for name, value in asdict(numbers).items()}
-                shifts = {} if shift is None else {"red_shift": shift.red, "blue_shift": shift.blue}
-                print(json.dumps({"event": "kernel", "row": row, "col": col, **values, **shifts}))
+                values = {name: value if math.isfinite(value) else None for name, value in asdict(node.kernel).items()}
+                shifts = {} if node.shift is None else {"red_shift": node.shift.red, "blue_shift": node.shift.blue}
+                sure = {} if node.confidence is None else {"confidence": node.confidence}
+                print(json.dumps({"event": "kernel", "row": row, "col": col, **values, **shifts, **sure}))
             else:
-                print(f"row {row}, column {col}: {'; '.join(described((numbers, shift)))}")
+                print(f"row {row}, column {col}: {'; '.join(described(node))}")
     return DONE
 
 

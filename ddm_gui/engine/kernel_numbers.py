@@ -14,8 +14,11 @@ from ddm_gui.engine.psf import PsfGrid, centroid
 Kernel = NDArray[np.floating[Any]]
 
 SAMPLES = 8  # per px, both ways, where a kernel is looked at between its pixels
-ROUNDS = 60  # of the weight that is fitted to the kernel
+ROUNDS = 60  # of the weight that is fitted to the kernel, at most
+SETTLED = 1e-6  # px^2: change of its variances at which it fits
 SMALLEST = 0.25  # px: standard deviation below which a weight sees single pixels only
+ROUND = 0.02  # ellipticity below which a kernel has no direction worth telling
+TRUSTED = 0.5  # confidence (the NCC with the truth to be expected) below which a kernel is marked wherever it is shown
 FRAME = 2  # px: the edge of a kernel, where light means that there is more outside
 
 
@@ -45,6 +48,17 @@ class ColourShift:
     blue: tuple[float, float]
 
 
+@dataclass(frozen=True)
+class NodeNumbers:
+    """One place of the field: the numbers of its green (or only) kernel, where red and blue lie beside it (None: it has
+    no colours), and the confidence in the least certain of its colours (as in `PsfGrid`; None: not known).
+    """
+
+    kernel: KernelNumbers
+    shift: ColourShift | None = None
+    confidence: float | None = None
+
+
 def kernel_numbers(kernel: Kernel) -> KernelNumbers:
     """The numbers of a kernel k x k, >= 0, that holds some light."""
     covariance = _fitted_ellipse(kernel)
@@ -68,15 +82,22 @@ def colour_shift(kernels: Kernel) -> ColourShift:
     return ColourShift(_pair(red - green), _pair(blue - green))
 
 
-def numbers_over_the_field(psf: PsfGrid) -> list[list[tuple[KernelNumbers, ColourShift | None]]]:
-    """For each node, row by row: the numbers of its green (or only) kernel, and its colour shift if it has colours."""
+def node_numbers(kernels: Kernel, confidence: NDArray[np.floating[Any]] | None = None) -> NodeNumbers:
+    """Of the kernels C x k x k of one place, C being 1 or 3, and the confidence in each of them (C values)."""
+    colours = len(kernels) == 3
+    return NodeNumbers(
+        kernel=kernel_numbers(kernels[1 if colours else 0]),
+        shift=colour_shift(kernels) if colours else None,
+        confidence=None if confidence is None else float(confidence.min()),
+    )
+
+
+def numbers_over_the_field(psf: PsfGrid) -> list[list[NodeNumbers]]:
+    """For each node, row by row."""
     rows, cols = psf.nodes
-    colours = psf.channels == 3
+    known = psf.confidence
     return [
-        [
-            (kernel_numbers(node[1 if colours else 0]), colour_shift(node) if colours else None)
-            for node in (psf.kernels[row, col] for col in range(cols))
-        ]
+        [node_numbers(psf.kernels[row, col], None if known is None else known[row, col]) for col in range(cols)]
         for row in range(rows)
     ]
 
@@ -100,7 +121,9 @@ def _fitted_ellipse(kernel: Kernel) -> NDArray[np.float64]:
         middle = middle + 2.0 * (weighed * away).sum(axis=(1, 2))  # under a weight of its own shape a shift shows half
         found = 2.0 * np.einsum("hw,ihw,jhw->ij", weighed, away, away)  # and so does a variance
         variances, axes = np.linalg.eigh(found)
-        covariance = (axes * variances.clip(SMALLEST**2, largest)) @ axes.T
+        before, covariance = covariance, (axes * variances.clip(SMALLEST**2, largest)) @ axes.T
+        if np.abs(covariance - before).max() < SETTLED:
+            break
     return covariance
 
 

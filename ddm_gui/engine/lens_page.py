@@ -12,7 +12,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from ddm_gui.engine.errors import UserError
 from ddm_gui.engine.files import write_aside
-from ddm_gui.engine.kernel_numbers import ColourShift, KernelNumbers, numbers_over_the_field
+from ddm_gui.engine.kernel_numbers import ROUND, TRUSTED, NodeNumbers, numbers_over_the_field
 from ddm_gui.engine.psf import PsfGrid
 
 FORMATS = {".png": "PNG", ".pdf": "PDF"}
@@ -22,7 +22,6 @@ PAPER, INK, FAINT = "white", "black", "#666666"
 GAMMA = 0.5  # of the kernels' brightness: their faint parts are what a lens is known by
 TEXT, TITLE = 24, 44  # px
 PLACES = ("middle", "edge, left", "edge, top", "corner")
-Entry = tuple[KernelNumbers, ColourShift | None]
 
 
 def write_page(psf: PsfGrid, path: Path, title: str) -> None:
@@ -87,20 +86,27 @@ def _lines(psf: PsfGrid) -> list[str]:
     places = [(0, 0)] if whole else [(rows // 2, cols // 2), (rows // 2, 0), (0, cols // 2), (0, 0)]
     for name, (row, col) in zip(("everywhere",) if whole else PLACES, places, strict=True):
         lines += [name.capitalize(), *(f"   {line}" for line in described(table[row][col])), ""]
-    worst = max(entry[0].edge_light for line in table for entry in line)
+    nodes = [node for line in table for node in line]
+    worst = max(node.kernel.edge_light for node in nodes)
     lines.append(f"Light at a kernel's edge: {100 * worst:.1f} % at most")
+    sure = [node.confidence for node in nodes if node.confidence is not None]
+    if sure:
+        doubtful = sum(confidence < TRUSTED for confidence in sure)
+        lines.append(f"Confidence: {np.mean(sure):.2f}, below {TRUSTED} in {doubtful} of {len(sure)} places")
     return lines
 
 
-def described(entry: Entry) -> list[str]:
+def described(node: NodeNumbers) -> list[str]:
     """The numbers of one place, a line each."""
-    numbers, shift = entry
-    widths = [f"{width:.1f}" if math.isfinite(width) else "?" for width in (numbers.fwhm_long, numbers.fwhm_short)]
+    kernel = node.kernel
+    widths = [f"{width:.1f}" if math.isfinite(width) else "?" for width in (kernel.fwhm_long, kernel.fwhm_short)]
     lines = [f"FWHM {' x '.join(widths)} px"]
-    if numbers.ellipticity >= 0.02:
-        lines.append(f"ellipticity {numbers.ellipticity:.2f} at {numbers.direction:.0f}°")
-    if shift is not None:
-        lines += [f"red {_arrow(shift.red)}", f"blue {_arrow(shift.blue)}"]
+    if kernel.ellipticity >= ROUND:
+        lines.append(f"ellipticity {kernel.ellipticity:.2f} at {round(kernel.direction) % 180}°")
+    if node.shift is not None:
+        lines += [f"red {_arrow(node.shift.red)}", f"blue {_arrow(node.shift.blue)}"]
+    if node.confidence is not None:
+        lines.append(f"confidence {node.confidence:.2f}")
     return lines
 
 

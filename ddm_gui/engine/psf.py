@@ -168,30 +168,6 @@ def profiles(kernel: NDArray[np.floating[Any]]) -> tuple[NDArray[np.floating[Any
     return kernel[row], kernel[:, col]
 
 
-def fwhm(profile: NDArray[np.floating[Any]]) -> float:
-    """Full width of a profile at half of its maximum, in px, the flanks interpolated linearly between pixels.
-
-    Counted from the highest value to the nearest place on either side where the profile falls to half of it: what lies
-    beyond, such as a second peak, does not count. NaN where one side does not fall so far inside the profile, or where
-    nothing is bright.
-    """
-    peak = int(profile.argmax())
-    half = float(profile[peak]) / 2
-    if half <= 0.0:
-        return float("nan")
-    return _half_width(profile[peak:], half) + _half_width(profile[peak::-1], half)
-
-
-def _half_width(flank: NDArray[np.floating[Any]], half: float) -> float:
-    """Pixels from the first value of a flank to where it has fallen to `half`; NaN where it never does."""
-    below = np.flatnonzero(flank <= half)
-    if not below.size:
-        return float("nan")
-    last = int(below[0])
-    before, after = float(flank[last - 1]), float(flank[last])
-    return last - 1 + (before - half) / (before - after)
-
-
 def centred(kernels: NDArray[np.floating[Any]]) -> NDArray[np.float32]:
     """Kernels moved, all by one sub-pixel shift, so that their common centroid lies at k//2; each sums to one again.
 

@@ -18,7 +18,13 @@ from ddm_gui.engine.errors import UserError
 from ddm_gui.engine.files import write_aside
 from ddm_gui.engine.psf import CONVENTION, PsfGrid, centred, field_positions
 
+READ = (".safetensors", ".npz", ".npy")  # endings of the files that `load_psf` reads
 NAMES = ("kernels", "psf")  # what the array in an NPZ file is called, if there are several
+
+
+def lens_name(path: Path) -> str:
+    """What the lens of a PSF file is called: as the file is, or as its project where it is the result of one."""
+    return path.absolute().parent.name if path.stem == "psf" else path.stem
 
 
 def load_psf(path: Path) -> PsfGrid:
@@ -42,9 +48,10 @@ def write_psf(psf: PsfGrid, path: Path) -> None:
     """A PSF for other programs, by the file's suffix; a file that is there is replaced.
 
     - `.npz`: the arrays `kernels` (rows x cols x channels x k x k), `rows` and `cols` (the nodes' field positions), and
-      `about`, a JSON string with noise, light, convention and provenance.
+      `about`, a JSON string with noise, light, convention, confidence and provenance.
     - `.tif`, `.tiff`: a stack of float32 pictures, which ImageJ shows with rows as time, columns as slices.
-    - `.fits`: one image of five axes, float32, what `about` holds in the header and its history.
+    - `.fits`: one image of five axes, float32, what `about` holds in the header and its history; confidence, where
+      it is known, as a second image.
     - `.safetensors`: as the program itself keeps it.
 
     Raises:
@@ -101,6 +108,7 @@ def _about(psf: PsfGrid) -> dict[str, Any]:
         "noise_sigma": psf.noise_sigma,
         "light": psf.light,
         "kernel_error": psf.kernel_error,
+        "confidence": None if psf.confidence is None else psf.confidence.tolist(),
         "provenance": dict(psf.provenance),
     }
 
@@ -137,8 +145,11 @@ def _as_fits(psf: PsfGrid) -> bytes:
     header["KERNERR"] = (psf.kernel_error, "how far a kernel may be from the truth")
     for line in (CONVENTION, json.dumps(dict(psf.provenance))):
         header.add_history(line)
+    parts: list[Any] = [image]
+    if psf.confidence is not None:
+        parts.append(fits.ImageHDU(np.ascontiguousarray(psf.confidence), name="CONFIDENCE"))
     content = io.BytesIO()
-    image.writeto(content)
+    fits.HDUList(parts).writeto(content)
     return content.getvalue()
 
 

@@ -18,13 +18,17 @@ from ddm_gui.engine.events import Event, PhotoSkipped, Result, Stage
 from ddm_gui.engine.history import History
 from ddm_gui.engine.history import read as read_history
 from ddm_gui.engine.known_set import KnownSet, truth_beside
+from ddm_gui.engine.lens_page import FORMATS as PAGES
+from ddm_gui.engine.lens_page import write_page
 from ddm_gui.engine.lock import locked
 from ddm_gui.engine.photo import thumbnail
 from ddm_gui.engine.project import NAME, Project, StageState
 from ddm_gui.engine.psf import PsfGrid
+from ddm_gui.engine.psf_files import lens_name, load_psf, write_psf
 from ddm_gui.engine.settings import EVERY_PHOTO, PRESETS, Settings, with_preset
 from ddm_gui.gui.devices import Choice, DeviceSearch
 from ddm_gui.gui.estimates import Estimates
+from ddm_gui.gui.lens import Lens
 from ddm_gui.gui.log import write_bug
 from ddm_gui.gui.places import default_project_folder
 from ddm_gui.gui.previews import Previews
@@ -85,8 +89,11 @@ class Controller(QObject):
     learning_began = Signal(object)  # the Stage from which a run learns anew, None where it goes on
     history_read = Signal(
         object, object
-    )  # History of a project that was opened or has run; its result's kernels or None
+    )  # History of a project that was opened or has run; its result, a PsfGrid, or None
     truth_known = Signal(object)  # PsfGrid of a simulated set's true kernel, None with any other degraded photos
+    lens_opened = Signal(object)  # Lens from a file, in place of what is learned; None: it is closed
+    lens_compared = Signal(object)  # Lens that stands beside the one in view; None: none any more
+    lens_saved = Signal(object)  # Path
     run_ended = Signal(object)  # Report, once per run
     troubled = Signal(object)  # Trouble
     ready_to_close = Signal()  # after `close_soon`, when nothing is left to save
@@ -100,6 +107,8 @@ class Controller(QObject):
         self._root_chosen = False  # by the person; else it follows the name of the degraded photos
         self._psf: PsfGrid | None = None
         self._looked_at: PsfGrid | None = None
+        self._opened: Lens | None = None
+        self._compared: Lens | None = None
         self._in_view: Path | None = None
         self._worker: Worker | None = None
         self._paused: _Paused | None = None
@@ -112,6 +121,7 @@ class Controller(QObject):
         self._thumbnails = Reads("thumbnails")
         self._folders = Reads("folders")
         self._shots = Reads("shots")
+        self._saves = Reads("saves")
         self._wished: list[Path] = []
         self._reading_thumbnail = False
         self.previews = Previews(self)
@@ -135,8 +145,8 @@ class Controller(QObject):
 
     @property
     def psf(self) -> PsfGrid | None:
-        """The kernel of the moment."""
-        return self._psf
+        """What photos are restored with: the lens that was opened, or the kernel of the moment."""
+        return self._opened.psf if self._opened is not None else self._psf
 
     def found(self, role: Role) -> Found:
         """The photos of a set, as far as they are known."""
@@ -231,11 +241,12 @@ class Controller(QObject):
 
     def export(self, output: Path, file_format: str, quality: int) -> None:
         """Restores all degraded photos into a folder, with the kernel of the moment; a run that is paused waits."""
-        if self._psf is not None:
+        psf = self.psf
+        if psf is not None:
             self._output = output
             self._set_aside()
             photos = self._found[Role.DEGRADED].photos
-            self._run(Task.EXPORT, Export(photos, output, self._psf, file_format, quality))
+            self._run(Task.EXPORT, Export(photos, output, psf, file_format, quality))
 
     def pause(self) -> None:
         """Saves a checkpoint and gives the memory back."""
@@ -246,6 +257,47 @@ class Controller(QObject):
         """Saves a checkpoint and ends the run."""
         if self._worker is not None:
             self._worker.stop()
+
+    # A lens of its own
+
+    def open_lens(self, path: Path) -> None:
+        """Takes the lens of a file in place of what is learned, until `close_lens`, another project or a run."""
+        psf = self._read_lens(path)
+        if psf is not None:
+            self._take_lens(Lens(lens_name(path), psf))
+
+    def close_lens(self) -> None:
+        """Back to what is learned."""
+        if self._opened is not None:
+            self._take_lens(None)
+
+    def compare_lens(self, path: Path) -> None:
+        """Puts the lens of a file beside the one in view."""
+        psf = self._read_lens(path)
+        shown = self.psf
+        if psf is None or shown is None:
+            return
+        if psf.nodes != shown.nodes:
+            sizes = " and ".join(f"{rows} x {cols}" for rows, cols in (shown.nodes, psf.nodes))
+            why = f"Their grids have {sizes} kernels."
+            self._tell(UserError("The two lenses cannot be compared.", why, "Choose another file."))
+            return
+        self._compared = Lens(lens_name(path), psf)
+        self.lens_compared.emit(self._compared)
+
+    def end_comparison(self) -> None:
+        """Nothing beside the lens in view, or the truth where it is known."""
+        if self._compared is not None:
+            self._compared = None
+            self.lens_compared.emit(None)
+
+    def save_lens(self, path: Path) -> None:
+        """Writes the lens that photos are restored with: by the file's ending as a page, or for programs."""
+        psf = self.psf
+        if psf is not None:
+            project = self._root.name if self._root is not None else ""
+            title = self._opened.name if self._opened is not None else project
+            self._saves.ask(self._lens_written, _write_lens, psf, path, title or path.stem)
 
     # What is looked at
 
@@ -293,6 +345,7 @@ class Controller(QObject):
         self._thumbnails.close()
         self._folders.close()
         self._shots.close()
+        self._saves.close()
 
     # Inside
 
@@ -314,6 +367,8 @@ class Controller(QObject):
         saved = self._root is not None and (self._root / NAME).is_file()
         if not (saved or self._root_chosen):
             self._root = None
+        if always:
+            self.close_lens()
         if always or saved or self._demo is not None:
             self._root = None
             self._root_chosen = False
@@ -321,7 +376,29 @@ class Controller(QObject):
             self._psf = None
             self._looked_at = None
             self.learning_began.emit(Stage.FLOW)
+            self.end_comparison()
             self._set(has_kernel=False, failed=None, flow=StageState.ABSENT, kernels=StageState.ABSENT)
+
+    def _read_lens(self, path: Path) -> PsfGrid | None:
+        try:
+            return load_psf(path)
+        except UserError as error:
+            self._tell(error)
+            return None
+
+    def _take_lens(self, lens: Lens | None) -> None:
+        """A comparison is one of two lenses: it ends with either."""
+        self.end_comparison()
+        self._opened, self._looked_at = lens, None
+        self.lens_opened.emit(lens)
+        self._set(opened=lens.name if lens is not None else "")
+        self._preview()
+
+    def _lens_written(self, answer: Path | UserError) -> None:
+        if isinstance(answer, UserError):
+            self._tell(answer)
+        else:
+            self.lens_saved.emit(answer)
 
     def _look_through(self, role: Role, sources: tuple[Path, ...]) -> None:
         self._take(role, Found(sources))
@@ -402,7 +479,7 @@ class Controller(QObject):
     def _tell_history(self, history: History) -> None:
         """The moments of step 2; behind them, where it is finished, its result: the mean of its last rounds."""
         finished = self._situation.kernels in (StageState.DONE, StageState.STALE)
-        result = self._psf.kernels if self._psf is not None and finished else None
+        result = self._psf if finished else None
         if len(history) or result is not None:
             self.history_read.emit(history, result)
 
@@ -424,6 +501,7 @@ class Controller(QObject):
             self.learning_began.emit(Stage.KERNELS)
         else:
             self.learning_began.emit(None)
+        self.close_lens()
         self._looked_at = None
         if again:
             self._set(kernels=StageState.ABSENT)
@@ -536,7 +614,7 @@ class Controller(QObject):
         self._look_through(Role.DEGRADED, (photos.degraded,))
 
     def _preview(self) -> None:
-        self.previews.show(self._in_view, self._looked_at or self._psf)
+        self.previews.show(self._in_view, self._looked_at or self.psf)
 
     @Slot()
     def _wish_estimates(self) -> None:
@@ -579,6 +657,18 @@ class Controller(QObject):
         why = f"{type(error).__name__}: {error}"
         todo = "What was saved before is kept. If it happens again, send the log to the people who make the program."
         self.troubled.emit(Trouble("Something went wrong inside the program.", why, todo, log))
+
+
+def _write_lens(psf: PsfGrid, path: Path, title: str) -> Path | UserError:
+    """A page or a PSF file, by its ending."""
+    try:
+        if path.suffix.lower() in PAGES:
+            write_page(psf, path, title)
+        else:
+            write_psf(psf, path)
+    except UserError as error:
+        return error
+    return path
 
 
 def _thumbnail(path: Path) -> tuple[Path, NDArray[np.uint8] | None]:

@@ -28,6 +28,7 @@ from ddm_gui.gui.words import left_out, photos
 
 FORMATS = {"same": "As each photo is", "png": "PNG", "tiff16": "TIFF, 16 bits", "jpeg": "JPEG"}
 QUALITY = 95
+LEARNED = "the learned kernel"
 
 
 class ExportDialog(QDialog):
@@ -37,9 +38,9 @@ class ExportDialog(QDialog):
     stop_wanted = Signal()
 
     def __init__(
-        self, originals: Sequence[Path], folder: Path, parent: QWidget | None = None, *, finished: bool = True
+        self, originals: Sequence[Path], folder: Path, parent: QWidget | None = None, *, kernel: str = LEARNED
     ) -> None:
-        """`finished`: whether the kernel is, or the run that learns it can go on."""
+        """`kernel`: what photos are restored with, in words."""
         super().__init__(parent)
         self.setWindowTitle("Export restored photos")
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
@@ -100,7 +101,6 @@ class ExportDialog(QDialog):
         buttons.addWidget(self.export_button)
         layout = vertical(10, self)
         layout.setContentsMargins(20, 18, 20, 16)
-        kernel = "the learned kernel" if finished else "the kernel learned so far"
         layout.addWidget(plain(f"Restore {photos(len(originals))} with {kernel}", "what"))
         layout.addWidget(plain("Originals are never changed or written over.", "muted"))
         layout.addWidget(self._form)

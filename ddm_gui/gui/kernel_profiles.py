@@ -1,6 +1,9 @@
-"""Cross-sections of the learned kernel, and of the true one in dashes, each through its own peak."""
+"""Cross-sections of a kernel, and of that of another lens in dashes, each through its own peak."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+from html import escape
 
 import numpy as np
 import pyqtgraph as pg
@@ -22,16 +25,16 @@ _ROOM = 0.06  # above the peak and below nothing, of the height of the curves
 class KernelProfiles(pg.GraphicsLayoutWidget):  # type: ignore[misc]
     """Two plots: brightness along the row and along the column of pixels through a kernel's brightest pixel.
 
-    Positions count from the origin, as in the pictures; where the learned peak lies apart from the true one, or those
-    of the colours from each other, so do the curves.
+    Positions count from the origin, as in the pictures; where the peaks of lenses or colours lie apart, so do the
+    curves.
     """
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.setAccessibleName("Profiles of the blur kernel, learned and true")
+        self.setAccessibleName("Profiles of the blur kernel")
         self.setToolTip(
             "Brightness along the row (across) and the column (down) of pixels through the kernel's brightest pixel. "
-            "Dashed: the true kernel."
+            "Dashed: that of the other lens."
         )
         self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self.ci.layout.setHorizontalSpacing(8)
@@ -49,8 +52,8 @@ class KernelProfiles(pg.GraphicsLayoutWidget):  # type: ignore[misc]
         self._plots[0].getAxis("left").setWidth(AXIS_WIDTH)
         self._plots[1].getAxis("left").setWidth(4)
         self._plots[1].getAxis("left").setStyle(showValues=False)
-        self._two = False
-        # Learned and true, each colour across and down: made once, since making curves is what takes time.
+        self._second = ""  # the name of what is dashed
+        # Of both lenses, each colour across and down: made once, since making curves is what takes time.
         self._curves = [[[self._curve(plot) for plot in self._plots] for _ in _CHANNELS] for _ in range(2)]
         self._colours: dict[pg.PlotCurveItem, tuple[str, bool]] = {}  # of the curves in use: by name, whether dashed
         self.show_colours()
@@ -59,7 +62,9 @@ class KernelProfiles(pg.GraphicsLayoutWidget):  # type: ignore[misc]
         """Dresses the plots in the colours of now."""
         chosen = colours()
         self.setBackground(chosen.panel)
-        for plot, title, more in zip(self._plots, _TITLES, ("", "   - - true" if self._two else ""), strict=True):
+        for plot, title, more in zip(
+            self._plots, _TITLES, ("", f"   - - {escape(self._second)}" if self._second else ""), strict=True
+        ):
             plot.setTitle(title + more, color=chosen.muted, size="8pt")
             plot.titleLabel.setMaximumHeight(TITLE_HEIGHT)
             plot.layout.setRowFixedHeight(0, TITLE_HEIGHT)
@@ -75,14 +80,14 @@ class KernelProfiles(pg.GraphicsLayoutWidget):  # type: ignore[misc]
 
     def show_kernels(
         self,
-        learned: NDArray[np.float32],
-        true: NDArray[np.float32] | None,
+        names: Sequence[str],
+        kernels: Sequence[NDArray[np.float32]],
         channel: int | None,
         *,
         logarithmic: bool,
     ) -> None:
-        """Kernels, channels x k x k, both of one size: of one channel, or of all that there are (None)."""
-        size = learned.shape[-1]
+        """One kernel or two, channels x k x k, of one size: of one channel, or of all that there are (None)."""
+        size = kernels[0].shape[-1]
         half = float(brightness(np.array(0.5, np.float32), 1.0, logarithmic=logarithmic))
         for plot, line in zip(self._plots, self._halves, strict=True):
             line.setValue(half)
@@ -90,15 +95,15 @@ class KernelProfiles(pg.GraphicsLayoutWidget):  # type: ignore[misc]
             plot.getAxis("bottom").setTicks([pixel_ticks(size)])
             plot.getAxis("left").setTicks([TENTHS if logarithmic else HALVES])
         self._colours = {}
-        kernels = [learned] if true is None else [learned, true]
         peak = max(float(kernel.max()) for kernel in kernels)
         for kernel, rows, dashed in zip(kernels, self._curves, (False, True), strict=False):
             for part, items, colour in zip(kernel, rows, _channel_colours(kernel, channel, dashed), strict=False):
                 self._draw(brightness(part, peak, logarithmic=logarithmic), items, colour, dashed)
         for item in (item for rows in self._curves for items in rows for item in items):
             item.setVisible(item in self._colours)
-        if self._two != (true is not None):
-            self._two = true is not None
+        second = names[1] if len(kernels) == 2 else ""
+        if self._second != second:
+            self._second = second
             self.show_colours()
 
     def _draw(self, bright: NDArray[np.float32], items: list[pg.PlotCurveItem], colour: str, dashed: bool) -> None:

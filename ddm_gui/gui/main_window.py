@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from pathlib import Path
 
@@ -34,13 +34,17 @@ from PySide6.QtWidgets import (
 import ddm_gui
 from ddm_gui.engine import events
 from ddm_gui.engine.events import Event, Result, Stage
+from ddm_gui.engine.lens_page import FORMATS as PAGES
 from ddm_gui.engine.project import NAME
+from ddm_gui.engine.psf_files import READ, WRITERS
 from ddm_gui.gui.compare import Compare
 from ddm_gui.gui.controller import Controller, Report, Trouble
 from ddm_gui.gui.dialogs import AboutDialog, CloseDialog, ListDialog, SavingDialog, TroubleDialog
 from ddm_gui.gui.export_dialog import ExportDialog
 from ddm_gui.gui.folders import Folders, dropped_paths
 from ddm_gui.gui.kernel_view import KernelView
+from ddm_gui.gui.lens import Lens
+from ddm_gui.gui.lens_line import LensLine
 from ddm_gui.gui.log import log_file
 from ddm_gui.gui.parts import horizontal, vertical
 from ddm_gui.gui.project_line import ProjectLine
@@ -48,7 +52,7 @@ from ddm_gui.gui.result_view import ResultView
 from ddm_gui.gui.run_bar import RunBar
 from ddm_gui.gui.settings_form import SettingsForm
 from ddm_gui.gui.sources import Found, Role, assigned
-from ddm_gui.gui.state import Phase, Situation, Task, kernel_is_finished, shown
+from ddm_gui.gui.state import Phase, Situation, Task, kernel_words, shown
 from ddm_gui.gui.theme import app_icon, renew_icons, style_sheet, use_scheme
 from ddm_gui.gui.training_plots import TrainingPlots
 from ddm_gui.gui.welcome import Welcome
@@ -57,6 +61,9 @@ from ddm_gui.gui.worker import Failed, Stopped
 
 MOST_RECENT = 6
 LEFT, RIGHT = 312, 348  # widths of the side columns on a laptop
+_EXPORTS = {"PDF page": (".pdf",), "Picture": (".png",), "NumPy": (".npz",), "TIFF stack": (".tif", ".tiff")}
+_EXPORTS |= {"FITS": (".fits",), "Lens": (".safetensors",)}
+_EXPORTED = (*PAGES, *WRITERS)
 SMALLEST = (1268, 640)  # at which nothing is cut off
 
 
@@ -78,12 +85,15 @@ class MainWindow(QMainWindow):
         self.settings_form = SettingsForm()
         self.project_line = ProjectLine()
         self.run_bar = RunBar()
+        self.lens_line = LensLine()
         self.welcome = Welcome()
         self.compare = Compare()
         self.kernel_view = KernelView()
         self.result_view = ResultView()
         self.plots = TrainingPlots()
         self._middle = QStackedWidget()
+        self._large = QWidget()  # in the middle: the photo, or the lens
+        self._large_room = vertical(0, self._large)
         self._export: ExportDialog | None = None
         self._close_dialog: CloseDialog | None = None
         self._saving: SavingDialog | None = None
@@ -110,10 +120,12 @@ class MainWindow(QMainWindow):
 
     def _lay_out(self) -> None:
         self._middle.addWidget(self.welcome)
-        self._middle.addWidget(self.compare)
+        self._middle.addWidget(self._large)
+        self._large_room.addWidget(self.compare)
         centre = QWidget()
         column = vertical(10, centre)
         column.addWidget(self.run_bar)
+        column.addWidget(self.lens_line)
         column.addWidget(self._middle, 1)
         splitter = QSplitter(Qt.Orientation.Horizontal)
         splitter.setHandleWidth(12)
@@ -153,14 +165,14 @@ class MainWindow(QMainWindow):
         column = QWidget()
         column.setMinimumWidth(292)
         column.setMaximumWidth(560)
-        layout = vertical(10, column)
-        for view, smallest in ((self.kernel_view, 230), (self.plots, 250)):
+        self._right_rows = vertical(10, column)
+        for view, smallest in ((self.kernel_view, 230), (self.compare, 230), (self.plots, 250)):
             # Their shares of the height are fixed, whatever they show.
             view.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Ignored)
             view.setMinimumHeight(smallest)
-        layout.addWidget(self.kernel_view, 4)
-        layout.addWidget(self.result_view)
-        layout.addWidget(self.plots, 3)
+        self._right_rows.addWidget(self.kernel_view, 4)
+        self._right_rows.addWidget(self.result_view)
+        self._right_rows.addWidget(self.plots, 3)
         return column
 
     def _make_menus(self) -> None:
@@ -182,6 +194,18 @@ class MainWindow(QMainWindow):
         self.pause_action = _action(run, "&Pause", self.controller.pause, "Ctrl+P")
         self.stop_action = _action(run, "S&top and keep", self.controller.stop)
         self.again_action = _action(run, "&Learn the kernel again", self.controller.learn_again)
+        lens = self.menuBar().addMenu("&Lens")
+        self.open_lens_action = _action(lens, "&Open a lens…", self._ask_lens, "Ctrl+Shift+O")
+        self.close_lens_action = _action(lens, "&Close the lens", self.controller.close_lens)
+        lens.addSeparator()
+        self.copy_lens_action = _action(lens, "&Save a copy…", self._ask_copy)
+        self.export_lens_action = _action(lens, "&Export for programs or paper…", self._ask_lens_export)
+        lens.addSeparator()
+        self.compare_lens_action = _action(lens, "Compare &with…", self._ask_comparison)
+        self.end_comparison_action = _action(lens, "E&nd the comparison", self.controller.end_comparison)
+        self.end_comparison_action.setEnabled(False)
+        lens.addSeparator()
+        self.enlarge_action = _action(lens, "Lens in the &middle", self.kernel_view.enlarge_button.toggle, "Ctrl+L")
         help_menu = self.menuBar().addMenu("&Help")
         _action(help_menu, "Open the &log", self._open_log)
         _action(help_menu, "&About ddm_gui", self._about)
@@ -202,6 +226,9 @@ class MainWindow(QMainWindow):
         self.compare.picked.connect(control.view)
         self.compare.thumbnails_wanted.connect(control.wish_thumbnails)
         self.kernel_view.looked_back.connect(control.look_back)
+        self.kernel_view.enlarge_wanted.connect(self._enlarge_lens)
+        self.lens_line.close_wanted.connect(control.close_lens)
+        self.lens_line.end_comparison_wanted.connect(control.end_comparison)
 
     def _connect_controller(self) -> None:
         control = self.controller
@@ -217,10 +244,14 @@ class MainWindow(QMainWindow):
         control.happened.connect(self._show_event)
         control.learning_began.connect(self._show_learning_began)
         control.history_read.connect(self.kernel_view.show_history)
-        control.truth_known.connect(self._show_truth)
+        control.truth_known.connect(self.kernel_view.show_truth)
+        control.lens_opened.connect(self._show_opened)
+        control.lens_compared.connect(self._show_compared)
+        control.lens_saved.connect(self._show_saved)
         control.run_ended.connect(self._show_report)
         control.troubled.connect(self._show_trouble)
         control.ready_to_close.connect(self._close_now)
+        control.previews.size_known.connect(self.kernel_view.show_photo)
         control.previews.before_ready.connect(self.compare.show_before)
         control.previews.after_ready.connect(self.compare.show_after)
         control.previews.failed.connect(self.compare.show_problem)
@@ -260,13 +291,17 @@ class MainWindow(QMainWindow):
             (self.pause_action, now.can_pause),
             (self.stop_action, now.can_stop),
             (self.again_action, now.can_learn_again),
+            (self.close_lens_action, bool(situation.opened)),
+            (self.copy_lens_action, now.has_lens),
+            (self.export_lens_action, now.has_lens),
+            (self.compare_lens_action, now.has_lens),
         ):
             action.setEnabled(possible)
         self.start_action.setText(f"&{now.start_text}")
         empty = situation.clean == 0 and situation.degraded == 0 and situation.phase is Phase.IDLE
-        problems = any(self.controller.found(role).sources for role in Role)
-        self._middle.setCurrentWidget(self.welcome if empty and not problems else self.compare)
-        self._right.setVisible(self._middle.currentWidget() is self.compare)
+        something = situation.opened or any(self.controller.found(role).sources for role in Role)
+        self._middle.setCurrentWidget(self.welcome if empty and not something else self._large)
+        self._right.setVisible(self._middle.currentWidget() is self._large)
 
     @Slot(object, object)
     def _show_sources(self, role: Role, found: Found) -> None:
@@ -339,8 +374,21 @@ class MainWindow(QMainWindow):
                 self.result_view.show_result(event)
 
     @Slot(object)
-    def _show_truth(self, psf: object) -> None:
-        self.kernel_view.show_truth(None if psf is None else psf.kernels)  # type: ignore[attr-defined]
+    def _show_opened(self, lens: Lens | None) -> None:
+        """A lens that was opened is what one wants to see: it goes to the middle, and back when it is closed."""
+        self.kernel_view.show_opened(lens)
+        self.lens_line.show_opened(lens)
+        self.kernel_view.enlarge_button.setChecked(lens is not None)
+
+    @Slot(object)
+    def _show_compared(self, lens: Lens | None) -> None:
+        self.kernel_view.show_compared(lens)
+        self.lens_line.show_compared(lens)
+        self.end_comparison_action.setEnabled(lens is not None)
+
+    @Slot(object)
+    def _show_saved(self, path: Path) -> None:
+        self.run_bar.show_note(f"Saved {path}")
 
     @Slot(object)
     def _show_report(self, report: Report) -> None:
@@ -366,6 +414,9 @@ class MainWindow(QMainWindow):
         if len(paths) == 1 and _is_project(paths[0]):
             self.controller.open_project(paths[0])
             return
+        if _only_lens(paths):
+            self.controller.open_lens(paths[0])
+            return
         for role, sources in chosen.items():
             self.controller.set_sources(role, sources)
 
@@ -382,6 +433,49 @@ class MainWindow(QMainWindow):
     def _project_chosen(self, file: str) -> None:
         self.open_project(Path(file))
 
+    @Slot(bool)
+    def _enlarge_lens(self, wanted: bool) -> None:
+        """Lens and photo change places: the middle of the window has the room, the right column the rest."""
+        large, small = (self.kernel_view, self.compare) if wanted else (self.compare, self.kernel_view)
+        self._right_rows.insertWidget(0, small, 4)
+        self._large_room.addWidget(large)
+
+    @Slot()
+    def _ask_lens(self) -> None:
+        self._ask_lens_file("Open a lens", self.controller.open_lens)
+
+    @Slot()
+    def _ask_comparison(self) -> None:
+        self._ask_lens_file("Compare with the lens of a file", self.controller.compare_lens)
+
+    def _ask_lens_file(self, title: str, chosen: Callable[[Path], None]) -> None:
+        dialog = QFileDialog(self, title)
+        dialog.setFileMode(QFileDialog.FileMode.ExistingFile)
+        dialog.setNameFilter(f"Lenses ({_patterns(READ)})")
+        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        dialog.fileSelected.connect(lambda file: chosen(Path(file)))
+        dialog.open()
+
+    @Slot()
+    def _ask_copy(self) -> None:
+        self._ask_where("Save a copy of the lens", "lens.safetensors", ["Lens (*.safetensors)"])
+
+    @Slot()
+    def _ask_lens_export(self) -> None:
+        kinds = [f"{name} ({_patterns(endings)})" for name, endings in _EXPORTS.items()]
+        self._ask_where("Export the lens", "lens.pdf", [f"All that can be written ({_patterns(_EXPORTED)})", *kinds])
+
+    def _ask_where(self, title: str, name: str, kinds: list[str]) -> None:
+        """Asks for a file to write the lens to; Qt asks before one that is there is replaced."""
+        dialog = QFileDialog(self, title, str((self.controller.folder or Path.home()) / name))
+        dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
+        dialog.setNameFilters(kinds)
+        dialog.setDefaultSuffix(Path(name).suffix)
+        dialog.selectFile(name)
+        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        dialog.fileSelected.connect(lambda file: self.controller.save_lens(Path(file)))
+        dialog.open()
+
     def open_project(self, path: Path) -> None:
         """Shows a project: its folder, or its project.ddm."""
         self.controller.open_project(path)
@@ -391,8 +485,8 @@ class MainWindow(QMainWindow):
     def _ask_export(self) -> None:
         folder = self.controller.folder
         photos = self.controller.found(Role.DEGRADED).photos
-        finished = kernel_is_finished(self.controller.situation)
-        dialog = ExportDialog(photos, (folder or Path.home()) / "restored", self, finished=finished)
+        kernel = kernel_words(self.controller.situation)
+        dialog = ExportDialog(photos, (folder or Path.home()) / "restored", self, kernel=kernel)
         dialog.export_wanted.connect(self._start_export)
         dialog.stop_wanted.connect(self.controller.stop)
         dialog.finished.connect(self._export_closed)
@@ -451,15 +545,19 @@ class MainWindow(QMainWindow):
     # Events of Qt
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
-        """Photos may be dropped anywhere."""
-        if self.folders.isEnabled() and dropped_paths(event.mimeData()):
+        """Photos may be dropped anywhere, a lens also during a run."""
+        paths = dropped_paths(event.mimeData())
+        if (self.folders.isEnabled() and paths) or _only_lens(paths):
             event.acceptProposedAction()
 
     def dropEvent(self, event: QDropEvent) -> None:
-        """Two folders are one set each; anything else fills the first set that is still empty."""
+        """A lens is opened; two folders are one set each; anything else fills the first set that is still empty."""
         empty = [role for role in Role if not self.controller.found(role).sources]
         paths = dropped_paths(event.mimeData())
-        self._sources_chosen(assigned(paths, empty[0] if empty else None))
+        if _only_lens(paths):
+            self.controller.open_lens(paths[0])
+        else:
+            self._sources_chosen(assigned(paths, empty[0] if empty else None))
         event.acceptProposedAction()
 
     def paintEvent(self, event: QPaintEvent) -> None:
@@ -517,6 +615,15 @@ class MainWindow(QMainWindow):
 
 def _is_project(path: Path) -> bool:
     return path.suffix == ".ddm" or (path / NAME).is_file()
+
+
+def _only_lens(paths: list[Path]) -> bool:
+    """Whether what was dropped is one file of a lens."""
+    return len(paths) == 1 and paths[0].is_file() and paths[0].suffix.lower() in READ
+
+
+def _patterns(endings: Iterable[str]) -> str:
+    return " ".join(f"*{ending}" for ending in endings)
 
 
 def _action(

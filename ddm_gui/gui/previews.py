@@ -49,6 +49,7 @@ class Previews(QObject):
     """One slot: `show(path, psf)` replaces the wish before it, finished or not."""
 
     before_ready = Signal(object, object)  # Path, Picture
+    size_known = Signal(int, int)  # height and width of the photo in view, as its sensor has them
     after_ready = Signal(object, object)  # Path, Picture
     failed = Signal(object, str)  # Path, reason
 
@@ -73,7 +74,7 @@ class Previews(QObject):
             self._restored_with = None
             self._resting.stop()
             if self._read is not None and self._read.path == path:  # whoever shows it has forgotten it meanwhile
-                self.before_ready.emit(path, self._read.picture)
+                self._tell_before(self._read)
         self._go_on()
 
     def spare(self, sparing: bool) -> None:
@@ -109,8 +110,12 @@ class Previews(QObject):
         else:
             self._read = answer
             if answer.path == self._path:
-                self.before_ready.emit(answer.path, answer.picture)
+                self._tell_before(answer)
         self._go_on()
+
+    def _tell_before(self, before: Before) -> None:
+        self.size_known.emit(*before.photo.pixels.shape[:2])
+        self.before_ready.emit(before.path, before.picture)
 
     def _after_arrived(self, answer: After | Unreadable) -> None:
         self._busy = False

@@ -88,6 +88,7 @@ class Situation:
     degraded: int | None = 0
     device_known: bool = False
     has_kernel: bool = False
+    opened: str = ""  # the name of a lens from a file, with which photos are restored in place of the learned kernel
     closing: bool = False
 
 
@@ -103,6 +104,7 @@ class Shown:
     can_pause: bool
     can_stop: bool
     can_learn_again: bool
+    has_lens: bool  # to be saved or compared: one that was opened, or what is learned so far
     can_export: bool
     export_tip: str  # what it would do, or why it cannot be done now
     can_demo: bool
@@ -140,6 +142,13 @@ def kernel_is_finished(now: Situation) -> bool:
     return now.phase is Phase.IDLE and now.kernels in (StageState.DONE, StageState.STALE)
 
 
+def kernel_words(now: Situation) -> str:
+    """What photos are restored with."""
+    if now.opened:
+        return f"the opened lens {now.opened}"
+    return "the learned kernel" if kernel_is_finished(now) else "the kernel learned so far"
+
+
 def failed_stage(now: Situation) -> Stage | None:
     """Which stage a run that fails in this situation has not done; None where it failed after both, or was refused
     although there is a step 1."""
@@ -163,7 +172,7 @@ def shown(now: Situation) -> Shown:
         now.flow is StageState.DONE and now.kernels is StageState.ABSENT
     )
     paused = now.phase is Phase.PAUSED and learning and not now.closing
-    can_export = (idle or paused) and now.has_kernel and bool(now.degraded)
+    can_export = (idle or paused) and (now.has_kernel or bool(now.opened)) and bool(now.degraded)
     open_run = now.phase in (Phase.RUNNING, Phase.PAUSING, Phase.PAUSED) and not now.closing
     return Shown(
         flow=_card(now, Stage.FLOW, now.flow),
@@ -174,6 +183,7 @@ def shown(now: Situation) -> Shown:
         can_pause=now.phase is Phase.RUNNING and learning and not now.closing,
         can_stop=open_run,
         can_learn_again=ready and now.flow is StageState.DONE and now.kernels is not StageState.ABSENT,
+        has_lens=now.has_kernel or bool(now.opened),
         can_export=can_export,
         export_tip=_export_tip(now, possible=can_export),
         can_demo=idle and now.device_known,
@@ -223,9 +233,8 @@ def _hint(now: Situation, has_sources: bool, finished: bool) -> str:
 def _export_tip(now: Situation, *, possible: bool) -> str:
     """What the export button does, or why it waits."""
     if possible:
-        so_far = "" if kernel_is_finished(now) else ", with the kernel learned so far"
-        return f"Restores all degraded photos into a folder{so_far}"
-    if not now.has_kernel:
+        return f"Restores all degraded photos into a folder, with {kernel_words(now)}"
+    if not now.has_kernel and not now.opened:
         return "There is no kernel yet to restore photos with: step 2 finds it"
     if now.phase is Phase.RUNNING and now.task is not Task.EXPORT:
         return "Pause or stop the run first: then photos can be restored with the kernel learned so far"
@@ -237,7 +246,11 @@ def _export_tip(now: Situation, *, possible: bool) -> str:
 def _idle_hint(now: Situation, has_sources: bool, finished: bool) -> str:
     if now.clean is None or now.degraded is None:
         return "Reading the photos…"
+    if now.opened and now.degraded:
+        return "Compare what the opened lens makes of the photos, then export them."
     if not has_sources:
+        if now.opened:
+            return "Drop degraded photos on the left: they are restored with the opened lens."
         missing = "two folders" if not now.clean and not now.degraded else "clean photos"
         return f"Drop {missing if now.degraded or not now.clean else 'degraded photos'} on the left to begin."
     if not now.device_known:

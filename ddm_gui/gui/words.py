@@ -5,6 +5,10 @@ from __future__ import annotations
 import math
 from pathlib import Path
 
+from ddm_gui.engine.kernel_numbers import ROUND, KernelNumbers
+
+_ARROWS = "→↘↓↙←↖↑↗"  # from the right on, as directions in a picture turn
+
 
 def duration(seconds: float) -> str:
     """'40 s', '3 min', '2 h 10 min', '14 h', '3 days'; no finer than anybody needs. Empty where it is not known."""
@@ -34,3 +38,26 @@ def unbroken(text: str) -> str:
 def left_out(path: Path, reason: str) -> str:
     """'b.png: It is damaged.': a line of a list; the reason need not name the file and its folder again."""
     return f"{path.name}: {reason.removeprefix(f'{path} cannot be read. ')}"
+
+
+def widths(numbers: KernelNumbers) -> str:
+    """'4.1 × 3.0': full widths at half maximum, long × short; a dash where a kernel goes on beyond its picture."""
+    both = (numbers.fwhm_long, numbers.fwhm_short)
+    return " × ".join(f"{width:.1f}" if math.isfinite(width) else "—" for width in both)
+
+
+def ellipse(numbers: KernelNumbers) -> str:
+    """'0.27 at 31°', or 'round'."""
+    if numbers.ellipticity < ROUND:
+        return "round"
+    return f"{numbers.ellipticity:.2f} at {round(numbers.direction) % 180}°"
+
+
+def shift(place: tuple[float, float]) -> str:
+    """'↘ 0.71 px': a way in a picture, (down, right) in px; '0.00 px' where there is none to speak of."""
+    down, right = place
+    length = math.hypot(down, right)
+    if length < 0.005:
+        return "0.00 px"
+    octant = round(math.degrees(math.atan2(down, right)) / 45) % 8
+    return f"{_ARROWS[octant]} {length:.2f} px"

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from ddm_gui.engine.errors import UserError
-from ddm_gui.engine.kernel_numbers import ColourShift, KernelNumbers
+from ddm_gui.engine.kernel_numbers import ColourShift, KernelNumbers, NodeNumbers
 from ddm_gui.engine.lens_page import SIZE, described, field_picture, write_page
 from ddm_gui.engine.psf import PsfGrid
 from ddm_gui.engine.simulate import gaussian
@@ -53,13 +53,15 @@ def test_what_is_no_page_is_refused(tmp_path: Path) -> None:
 
 
 def test_numbers_in_words() -> None:
-    assert described((KernelNumbers(4.04, float("nan"), 0.3, 31.4, 0.0), None)) == [
+    assert described(NodeNumbers(KernelNumbers(4.04, float("nan"), 0.3, 31.4, 0.0), None, 0.871)) == [
         "FWHM 4.0 x ? px",
         "ellipticity 0.30 at 31°",
+        "confidence 0.87",
     ]
     shift = ColourShift(red=(0.5, -0.7), blue=(-0.5, 0.72))
-    assert described((KernelNumbers(2.0, 2.0, 0.01, 0.0, 0.0), shift)) == [
+    assert described(NodeNumbers(KernelNumbers(2.0, 2.0, 0.01, 0.0, 0.0), shift)) == [
         "FWHM 2.0 x 2.0 px",
         "red 0.7 px to the left, 0.5 px down",
         "blue 0.7 px to the right, 0.5 px up",
     ]
+    assert described(NodeNumbers(KernelNumbers(4.0, 2.0, 0.5, 179.9, 0.0)))[1] == "ellipticity 0.50 at 0°"

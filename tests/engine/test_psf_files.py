@@ -12,7 +12,7 @@ from astropy.io import fits
 
 from ddm_gui.engine.errors import UserError
 from ddm_gui.engine.psf import PsfGrid, centroid
-from ddm_gui.engine.psf_files import load_psf, write_psf
+from ddm_gui.engine.psf_files import lens_name, load_psf, write_psf
 from ddm_gui.engine.simulate import gaussian
 
 
@@ -95,6 +95,23 @@ def test_what_is_written_for_other_programs_holds_the_same(tmp_path: Path, suffi
     assert about["noise_sigma"] == 0.02
     assert about["provenance"] == {"seed": 3}
     assert [left.name for left in tmp_path.iterdir()] == [path.name]
+
+
+def test_confidence_goes_along(tmp_path: Path) -> None:
+    sure = PsfGrid(OVER.kernels, confidence=np.full((2, 4, 3), 0.75))
+    write_psf(sure, tmp_path / "lens.npz")
+    with np.load(tmp_path / "lens.npz") as content:
+        assert np.array(json.loads(str(content["about"]))["confidence"]).shape == (2, 4, 3)
+    write_psf(sure, tmp_path / "lens.fits")
+    with fits.open(tmp_path / "lens.fits") as content:
+        assert (content["CONFIDENCE"].data == 0.75).all()
+
+
+@pytest.mark.parametrize(
+    ("file", "name"), [("lab/g6/psf.safetensors", "g6"), ("Helios 44-2.safetensors", "Helios 44-2"), ("a.npz", "a")]
+)
+def test_a_lens_is_called_as_its_file_or_its_project(tmp_path: Path, file: str, name: str) -> None:
+    assert lens_name(tmp_path / file) == name
 
 
 def test_other_names_and_places_are_refused(tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ from ddm_gui.gui import controller as controller_module
 from ddm_gui.gui.controller import Controller, Report, Trouble
 from ddm_gui.gui.log import log_file
 from ddm_gui.gui.sources import Role
-from ddm_gui.gui.state import Phase, Task
+from ddm_gui.gui.state import Phase, Task, shown
 from ddm_gui.gui.worker import Completed, Failed, Stopped
 
 from .conftest import SmallRun, Step2, a_kernel, save_photos, slowly
@@ -458,7 +458,7 @@ def histories(controller: Controller) -> list[tuple[int, int | None]]:
     """Of each history that the controller tells from now on: how many moments, and the size of the result's kernels."""
     told: list[tuple[int, int | None]] = []
     controller.history_read.connect(
-        lambda history, result: told.append((len(history), None if result is None else result.shape[-1]))
+        lambda history, result: told.append((len(history), None if result is None else result.size))
     )
     return told
 
@@ -584,3 +584,91 @@ def test_a_damaged_truth_is_told_and_nothing_is_shown(
     qtbot.waitUntil(lambda: controller.situation.degraded == 2, timeout=10_000)
     assert ["not a PSF file" in trouble.what for trouble in witness.troubles] == [True]
     assert told[-1] is None
+
+
+# A lens from a file
+
+
+def a_lens(path: Path, *, rows: int = 1, size: int = 7) -> Path:
+    """A file of a lens of rows x 1 kernels."""
+    PsfGrid(np.repeat(a_kernel(size=size), rows, axis=0), 0.02).save(path)
+    return path
+
+
+def test_photos_are_restored_with_the_lens_that_was_opened_until_it_is_closed(
+    controller: Controller, qtbot: QtBot, clean_folder: Path, degraded_folder: Path, tmp_path: Path
+) -> None:
+    project = saved_project(clean_folder, degraded_folder, tmp_path / "project", update=10)
+    controller.open_project(project.root)
+    qtbot.waitUntil(lambda: bool(controller.situation.degraded), timeout=10_000)
+    opened: list[str | None] = []
+    controller.lens_opened.connect(lambda lens: opened.append(None if lens is None else lens.name))
+    controller.open_lens(a_lens(tmp_path / "Helios.safetensors"))
+    assert opened == ["Helios"]
+    assert (controller.psf.size, controller.psf.noise_sigma) == (7, 0.02)
+    assert shown(controller.situation).export_tip.endswith("with the opened lens Helios")
+    controller.close_lens()
+    assert opened == ["Helios", None]
+    assert controller.psf.size == 5
+    assert shown(controller.situation).export_tip.endswith("with the learned kernel")
+
+
+def test_a_lens_needs_no_project_to_restore_photos(
+    controller: Controller, qtbot: QtBot, degraded_folder: Path, tmp_path: Path
+) -> None:
+    witness = Witness(controller)
+    controller.open_lens(a_lens(tmp_path / "Helios.safetensors"))
+    controller.set_sources(Role.DEGRADED, [degraded_folder])
+    qtbot.waitUntil(lambda: bool(controller.situation.degraded), timeout=10_000)
+    assert shown(controller.situation).can_export
+    exported(qtbot, controller, witness, tmp_path / "restored")
+
+
+def test_a_run_is_watched_and_so_closes_the_lens_that_was_opened(
+    step2: tuple[Controller, Step2, Witness], qtbot: QtBot, tmp_path: Path
+) -> None:
+    control, _, witness = step2
+    control.open_lens(a_lens(tmp_path / "Helios.safetensors"))
+    started(qtbot, control)
+    assert control.situation.opened == ""
+    control.stop()
+    ended(qtbot, witness)
+
+
+def test_what_is_no_lens_or_cannot_be_compared_is_told_in_sentences(controller: Controller, tmp_path: Path) -> None:
+    witness = Witness(controller)
+    compared: list[object] = []
+    controller.lens_compared.connect(compared.append)
+    (tmp_path / "bad.npz").write_bytes(b"this is no lens")
+    controller.open_lens(tmp_path / "bad.npz")
+    assert "not a PSF file" in witness.troubles[0].what
+    assert controller.situation.opened == ""
+    controller.open_lens(a_lens(tmp_path / "one.safetensors"))
+    controller.compare_lens(a_lens(tmp_path / "two.safetensors", rows=2))
+    assert witness.troubles[1].why == "Their grids have 1 x 1 and 2 x 1 kernels."
+    assert compared == []
+    controller.compare_lens(a_lens(tmp_path / "other.safetensors", size=9))
+    assert compared[0].name == "other"  # type: ignore[attr-defined]
+    controller.close_lens()
+    assert compared[1:] == [None]
+
+
+@pytest.mark.parametrize("name", ["copy.safetensors", "lens.npz", "lens.tif", "lens.fits", "lens.png", "lens.pdf"])
+def test_a_lens_is_saved_by_the_ending_of_its_name(
+    controller: Controller, qtbot: QtBot, tmp_path: Path, name: str
+) -> None:
+    controller.open_lens(a_lens(tmp_path / "Helios.safetensors"))
+    with qtbot.waitSignal(controller.lens_saved, timeout=20_000) as told:
+        controller.save_lens(tmp_path / name)
+    assert told.args == [tmp_path / name]
+    assert (tmp_path / name).stat().st_size > 100
+    if name.endswith("safetensors"):
+        assert PsfGrid.load(tmp_path / name).kernels == pytest.approx(controller.psf.kernels)
+
+
+def test_a_lens_that_cannot_be_saved_is_told(controller: Controller, qtbot: QtBot, tmp_path: Path) -> None:
+    witness = Witness(controller)
+    controller.open_lens(a_lens(tmp_path / "Helios.safetensors"))
+    controller.save_lens(tmp_path / "lens.docx")
+    qtbot.waitUntil(lambda: len(witness.troubles) == 1, timeout=10_000)
+    assert "not the name of a PSF file" in witness.troubles[0].what

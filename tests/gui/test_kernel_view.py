@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from PySide6.QtCore import QPointF, Qt
+from PySide6.QtCore import Qt
 from pytestqt.qtbot import QtBot
 
 from ddm_gui.engine.history import History, empty
+from ddm_gui.engine.kernel_numbers import kernel_numbers
+from ddm_gui.engine.psf import PsfGrid
 from ddm_gui.engine.scores import kernel_ncc
 from ddm_gui.gui.brightness import brightness, pixel_ticks
-from ddm_gui.gui.kernel_view import MOST_SNAPSHOTS, ROOMY, KernelView
+from ddm_gui.gui.kernel_view import MOST_SNAPSHOTS, ROOMY, STOP_PARTS, WIDE, KernelView
+from ddm_gui.gui.lens import Lens
 from ddm_gui.gui.theme import style_sheet
 
 from .conftest import a_kernel
@@ -84,7 +87,7 @@ def test_the_history_is_thinned(view: KernelView) -> None:
 def test_a_history_from_the_disk_and_the_truth_are_shown(view: KernelView) -> None:
     kernels = np.stack([a_kernel(), a_kernel()])
     view.show_history(History(np.array([5, 9]), kernels, np.array([0.1, 0.1], np.float32)), None)
-    view.show_truth(a_kernel(size=7))
+    view.show_truth(PsfGrid(a_kernel(size=7)))
     assert view.slider.maximum() == 1
     assert view.pictures._plots[1].isVisible()
     view.show_truth(None)
@@ -107,7 +110,7 @@ def test_nothing_of_the_pictures_is_cut_off(view: KernelView, qtbot: QtBot, heig
     view.add_snapshot(10, a_kernel(size=25))
     if view.profiles_button.isChecked():
         view.profiles_button.click()
-    view.show_truth(a_kernel(size=25) if two else None)
+    view.show_truth(PsfGrid(a_kernel(size=25)) if two else None)
     pictures = view.pictures
     qtbot.wait(30)
     for plot in pictures._plots[: 2 if two else 1]:
@@ -166,20 +169,20 @@ def test_profiles_go_through_the_peak_along_both_axes(view: KernelView) -> None:
 
 def test_the_true_profile_is_dashed_and_goes_when_the_truth_goes(view: KernelView) -> None:
     view.add_snapshot(10, blob(3.0, 3.0))
-    view.show_truth(blob(2.0, 2.0))
+    view.show_truth(PsfGrid(blob(2.0, 2.0)))
     shown = curves(view)
     assert set(shown) == {("accent", False), ("text", True)}
     assert shown[("text", True)][0].max() == pytest.approx(1.0)
     assert shown[("accent", False)][0].max() == pytest.approx(4 / 9, rel=0.02)  # the peak of both is the measure
-    assert "true" in view.profiles._plots[1].titleLabel.text
+    assert "True" in view.profiles._plots[1].titleLabel.text
     view.show_truth(None)
     assert set(curves(view)) == {("accent", False)}
-    assert "true" not in view.profiles._plots[1].titleLabel.text
+    assert "True" not in view.profiles._plots[1].titleLabel.text
 
 
 def test_colours_shown_together_have_a_curve_each(view: KernelView) -> None:
     view.add_snapshot(10, blob(3.0, 3.0, channels=3))
-    view.show_truth(blob(2.0, 2.0, channels=3))
+    view.show_truth(PsfGrid(blob(2.0, 2.0, channels=3)))
     names = ("red", "green", "blue")
     assert set(curves(view)) == {(name, dashed) for name in names for dashed in (False, True)}
     view.channel_box.setCurrentIndex(2)
@@ -189,7 +192,7 @@ def test_colours_shown_together_have_a_curve_each(view: KernelView) -> None:
 @pytest.mark.parametrize(("learned", "true"), [(1, 3), (3, 1)])
 def test_one_kernel_for_all_colours_may_stand_beside_three(view: KernelView, learned: int, true: int) -> None:
     view.add_snapshot(10, blob(3.0, 3.0, channels=learned))
-    view.show_truth(blob(2.0, 2.0, channels=true))
+    view.show_truth(PsfGrid(blob(2.0, 2.0, channels=true)))
     shown = curves(view)
     assert len([1 for _, dashed in shown if not dashed]) == learned
     assert len([1 for _, dashed in shown if dashed]) == true
@@ -240,7 +243,7 @@ def test_nothing_of_the_profiles_is_cut_off(view: KernelView, qtbot: QtBot, widt
     view.setStyleSheet(style_sheet())  # which makes buttons as narrow as they are in the window
     view.resize(width, height)
     view.add_snapshot(10, a_kernel(size=25))
-    view.show_truth(a_kernel(size=25) if two else None)
+    view.show_truth(PsfGrid(a_kernel(size=25)) if two else None)
     if not view.profiles.isVisible():
         view.profiles_button.click()
     qtbot.wait(30)
@@ -262,24 +265,53 @@ def test_nothing_of_the_profiles_is_cut_off(view: KernelView, qtbot: QtBot, widt
 # Numbers
 
 
-def test_the_width_is_said_across_and_down(view: KernelView) -> None:
-    view.add_snapshot(10, blob(3.0, 1.6))
-    assert view._widths.text() == "FWHM 7.1 × 3.8 px"
-    view.show_truth(blob(2.0, 4.0))
-    assert view._widths.text() == "FWHM 7.1 × 3.8 px (true 4.8 × 9.4)"
+def numbers(kernel: np.ndarray) -> str:
+    """What `ddm lens` says of the widths of a kernel."""
+    found = kernel_numbers(kernel)
+    return f"{found.fwhm_long:.1f} × {found.fwhm_short:.1f}"
+
+
+def test_the_width_is_that_of_ddm_lens_along_both_axes(view: KernelView) -> None:
+    learned, true = blob(3.0, 1.6), blob(2.0, 4.0)
+    view.add_snapshot(10, learned)
+    assert view._words.text() == f"FWHM {numbers(learned[0, 0, 0])} px · 0.47 at 0°"
+    assert numbers(learned[0, 0, 0]) == "7.1 × 3.9"
+    view.show_truth(PsfGrid(true))
+    assert view._words.text() == f"FWHM 7.1 × 3.9 px ({numbers(true[0, 0, 0])})"
 
 
 def test_a_width_that_does_not_end_inside_the_kernel_is_a_dash(view: KernelView) -> None:
     view.add_snapshot(10, blob(30.0, 2.0, size=11))
-    assert view._widths.text() == "FWHM — × 4.8 px"
+    assert view._words.text().startswith("FWHM — × — px")
 
 
-def test_the_width_is_that_of_the_colour_in_view(view: KernelView) -> None:
+def test_the_width_is_that_of_the_colour_in_view_and_of_green_where_all_are(view: KernelView) -> None:
     view.add_snapshot(10, np.concatenate([blob(sigma, sigma) for sigma in (2.0, 3.0, 4.0)], axis=2))
+    for colour, sigma in enumerate((3.0, 2.0, 3.0, 4.0)):
+        view.channel_box.setCurrentIndex(colour)
+        assert view._words.text() == f"FWHM {numbers(blob(sigma, sigma)[0, 0, 0])} px · round"
+
+
+def test_where_there_is_room_all_numbers_stand_in_a_table(view: KernelView) -> None:
+    view.resize(WIDE, 480)
+    kernels = np.concatenate([blob(2.0, 2.0, col=shift) for shift in (2, 0, -1)], axis=2)
+    view.show_history(empty(), PsfGrid(kernels, confidence=np.array([[[0.9, 0.8, 0.3]]])))
+    assert view.table.isVisible()
+    assert view.table.words() == {
+        "FWHM": [f"{numbers(blob(2.0, 2.0)[0, 0, 0])} px"],
+        "Ellipticity": ["round"],
+        "Red shift": ["→ 2.00 px"],
+        "Blue shift": ["← 1.00 px"],
+        "Light at edge": ["0.0 %"],
+        "Confidence": ["0.30"],
+    }
     view.channel_box.setCurrentIndex(1)
-    assert view._widths.text() == "FWHM 4.8 × 4.8 px"
-    view.channel_box.setCurrentIndex(3)
-    assert view._widths.text() == "FWHM 9.4 × 9.4 px"
+    assert view.table.words()["Confidence"] == ["0.90"]
+    view.show_truth(PsfGrid(blob(3.0, 2.0)))
+    assert view.table.words()["Ellipticity"] == ["round", "0.33 at 0°"]
+    assert view.table.words()["Red shift"] == ["→ 2.00 px", ""]
+    view.resize(WIDE - 1, 480)
+    assert not view.table.isVisible()
 
 
 def test_the_match_is_that_of_the_kernel_in_view(view: KernelView) -> None:
@@ -287,7 +319,7 @@ def test_the_match_is_that_of_the_kernel_in_view(view: KernelView) -> None:
     true = blob(2.0, 2.0, channels=3)
     view.add_snapshot(48_000, learned)
     assert view._moment.text() == "48,000 patches"
-    view.show_truth(true)
+    view.show_truth(PsfGrid(true))
     assert view._moment.text() == f"48,000 patches · NCC {kernel_ncc(learned, true):.3f}"
     view.channel_box.setCurrentIndex(1)
     assert view._moment.text() == "48,000 patches · NCC 1.000"
@@ -295,7 +327,7 @@ def test_the_match_is_that_of_the_kernel_in_view(view: KernelView) -> None:
 
 def test_all_follows_the_slider(view: KernelView) -> None:
     true = blob(2.0, 2.0)
-    view.show_truth(true)
+    view.show_truth(PsfGrid(true))
     moments = [blob(sigma, 2.0) for sigma in (4.0, 3.0, 2.0)]
     for seen, kernel in enumerate(moments):
         view.add_snapshot(seen, kernel)
@@ -303,13 +335,13 @@ def test_all_follows_the_slider(view: KernelView) -> None:
         view.slider.setValue(index)
         across, _ = curves(view)[("accent", False)]
         assert across == pytest.approx(kernel[0, 0, 0, 12] / true.max(), rel=1e-4)
-        assert view._widths.text().startswith(f"FWHM {('9.4', '7.1', '4.8')[index]} × 4.8 px (true 4.8 × 4.8)")
+        assert view._words.text() == f"FWHM {numbers(kernel[0, 0, 0])} px ({numbers(true[0, 0, 0])})"
         assert view._moment.text() == f"{index} patches · NCC {kernel_ncc(kernel, true):.3f}"
 
 
 def test_a_truth_of_another_size_is_shown_on_the_same_pixels(view: KernelView) -> None:
     view.add_snapshot(10, blob(2.0, 2.0, size=25))
-    view.show_truth(blob(2.0, 2.0, size=30))
+    view.show_truth(PsfGrid(blob(2.0, 2.0, size=30)))
     assert "NCC" in view._moment.text()
     assert [image.image.shape[0] for image in view.pictures._images] == [30, 30]
     learned, true = curves(view).values()
@@ -318,20 +350,20 @@ def test_a_truth_of_another_size_is_shown_on_the_same_pixels(view: KernelView) -
 
 def test_a_truth_that_lies_aside_is_shown_centred_as_the_learned_kernel_is(view: KernelView) -> None:
     view.add_snapshot(10, blob(2.0, 2.0))
-    view.show_truth(blob(2.0, 2.0, row=3, col=-4))
+    view.show_truth(PsfGrid(blob(2.0, 2.0, row=3, col=-4)))
     learned, true = curves(view).values()
     assert np.array(true) == pytest.approx(np.array(learned), abs=0.02)
 
 
 def test_the_result_of_a_whole_run_is_the_last_moment(view: KernelView, qtbot: QtBot) -> None:
     history = History(np.array([5, 9]), np.stack([blob(4.0, 4.0), blob(3.0, 3.0)]), np.array([0.1, 0.1], np.float32))
-    view.show_history(history, blob(2.0, 2.0))
+    view.show_history(history, PsfGrid(blob(2.0, 2.0)))
     assert (view.slider.maximum(), view.slider.value(), view._moment.text()) == (2, 2, "Result")
-    assert view._widths.text() == "FWHM 4.8 × 4.8 px"
+    assert view._words.text() == "FWHM 4.6 × 4.6 px · round"
     with qtbot.waitSignal(view.looked_back) as told:
         view.slider.setValue(1)
     assert np.array_equal(told.args[0], history.kernels[1])
-    assert (view._moment.text(), view._widths.text()) == ("9 patches", "FWHM 7.1 × 7.1 px")
+    assert (view._moment.text(), view._words.text()) == ("9 patches", "FWHM 7.1 × 7.1 px · round")
     with qtbot.waitSignal(view.looked_back) as told:
         view.slider.setValue(2)
     assert told.args == [None]
@@ -340,7 +372,7 @@ def test_the_result_of_a_whole_run_is_the_last_moment(view: KernelView, qtbot: Q
 
 
 def test_a_result_without_a_history_is_shown(view: KernelView) -> None:
-    view.show_history(empty(), blob(2.0, 2.0))
+    view.show_history(empty(), PsfGrid(blob(2.0, 2.0)))
     assert view.pictures.isVisible()
     assert view._moment.text() == "Result"
 
@@ -348,36 +380,31 @@ def test_a_result_without_a_history_is_shown(view: KernelView) -> None:
 # Over the field
 
 
-def a_grid(rows: int = 2, cols: int = 3, size: int = 9) -> np.ndarray:
-    """One bright pixel in each kernel of three colours, whose place says which it is; in red alone."""
-    kernels = np.zeros((rows, cols, 3, size, size), np.float32)
-    kernels[:, :, 1:, size // 2, size // 2] = 1.0
-    for row in range(rows):
-        for col in range(cols):
+def a_grid(rows: int = 2, cols: int = 3, size: int = 9, channels: int = 3) -> np.ndarray:
+    """One bright pixel in each kernel, in the middle; of three colours red lies at a place that says which it is."""
+    kernels = np.zeros((rows, cols, channels, size, size), np.float32)
+    kernels[..., size // 2, size // 2] = 1.0
+    if channels == 3:
+        kernels[:, :, 0, size // 2, size // 2] = 0.0
+        for row, col in np.ndindex(rows, cols):
             kernels[row, col, 0, row, col] = 1.0
     return kernels
 
 
-def click_node(view: KernelView, qtbot: QtBot, row: int, col: int, plot: int = 0) -> None:
+def click_node(view: KernelView, qtbot: QtBot, row: int, col: int) -> None:
     """A real click on a kernel in the picture of the field."""
     qtbot.waitExposed(view)
-    box = view.pictures._plots[plot].vb
-    place = view.pictures.mapFromScene(box.mapViewToScene(QPointF(col, row)))
-    qtbot.mouseClick(view.pictures.viewport(), Qt.MouseButton.LeftButton, pos=place)
+    _, mosaic = view.field.places()[0]
+    qtbot.mouseClick(view.field, Qt.MouseButton.LeftButton, pos=mosaic.cell(row, col).center())
 
 
-def test_a_grid_shows_all_kernels_at_their_places(view: KernelView) -> None:
+def test_a_grid_shows_all_kernels_and_a_single_one_is_enlarged_at_once(view: KernelView) -> None:
     view.add_snapshot(10, a_grid())
-    picture = view.pictures._images[0].image
-    assert picture.shape == (18, 27, 3)
-    for row in range(2):
-        for col in range(3):
-            assert picture[9 * row + row, 9 * col + col].tolist() == [1.0, 0.0, 0.0]
-            assert picture[9 * row + 4, 9 * col + 4].tolist() == [0.0, 1.0, 1.0]
-    assert not view.profiles.isVisible()
-    assert not view.profiles_button.isEnabled()
-    view.channel_box.setCurrentIndex(1)
-    assert view.pictures._images[0].image[0, 0].tolist() == [1.0, 1.0, 1.0]
+    assert (view.field.isVisible(), view.pictures.isVisible(), view.profiles.isVisible()) == (True, False, False)
+    assert view._words.text() == "Click a kernel to enlarge it"
+    assert view.field.height() > view.height() / 2
+    view.add_snapshot(20, a_kernel())
+    assert (view.field.isVisible(), view.pictures.isVisible()) == (False, True)
 
 
 def test_a_click_enlarges_a_kernel_and_a_button_leads_back(view: KernelView, qtbot: QtBot) -> None:
@@ -387,21 +414,100 @@ def test_a_click_enlarges_a_kernel_and_a_button_leads_back(view: KernelView, qtb
     assert view.field_button.isVisible()
     assert view.pictures._images[0].image.shape == (9, 9, 3)
     assert view.pictures._images[0].image[1, 2].tolist() == [1.0, 0.0, 0.0]
-    assert view._widths.text().startswith("FWHM")
+    assert view._words.text().startswith("FWHM")
     view.add_snapshot(20, a_grid())  # the run goes on: the same kernel stays in view
     assert view.pictures._images[0].image[1, 2].tolist() == [1.0, 0.0, 0.0]
+    view.slider.setValue(0)  # and of an earlier moment
+    assert view.pictures._images[0].image[1, 2].tolist() == [1.0, 0.0, 0.0]
+    view.slider.setValue(1)
     qtbot.mouseClick(view.field_button, Qt.MouseButton.LeftButton)
-    assert view.pictures._images[0].image.shape == (18, 27, 3)
+    assert view.field.isVisible()
     click_node(view, qtbot, 1, 2)
     view.add_snapshot(30, a_grid(1, 2))  # there is no such kernel any more
-    assert view.pictures._images[0].image.shape == (9, 18, 3)
+    assert view.field.isVisible()
+
+
+def test_arrows_go_from_kernel_to_kernel_and_escape_leads_back(view: KernelView, qtbot: QtBot) -> None:
+    view.add_snapshot(10, a_grid())
+    for key in (Qt.Key.Key_Right, Qt.Key.Key_Down, Qt.Key.Key_Down, Qt.Key.Key_Return):
+        qtbot.keyClick(view.field, key)
+
+    def seen() -> tuple[int, int]:
+        red = view.pictures._images[0].image[..., 0]
+        row, col = np.unravel_index(int(red.argmax()), red.shape)
+        return int(row), int(col)
+
+    assert seen() == (1, 1)
+    for key, place in ((Qt.Key.Key_Right, (1, 2)), (Qt.Key.Key_Right, (1, 2)), (Qt.Key.Key_Up, (0, 2))):
+        qtbot.keyClick(view.pictures, key)
+        assert seen() == place
+    qtbot.keyClick(view.pictures, Qt.Key.Key_Escape)
+    assert view.field.isVisible()
+    qtbot.keyClick(view.field, Qt.Key.Key_Return)  # the keyboard is where it was
+    assert seen() == (0, 2)
+
+
+def test_a_second_lens_is_beside_the_first_where_there_is_room_else_in_its_place(
+    view: KernelView, qtbot: QtBot
+) -> None:
+    view.setStyleSheet(style_sheet())  # which makes buttons as narrow as they are in the window
+    view.show_truth(PsfGrid(a_grid(8, 8)))
+    view.add_snapshot(10, a_grid(8, 8))
+    qtbot.waitUntil(view.flip_button.isVisible, timeout=5_000)  # once all is laid out
+    assert [index for index, _ in view.field.places()] == [0]
+    assert not view.beside_button.isVisible()
+    qtbot.keyClick(view.field, Qt.Key.Key_Space)
+    assert [index for index, _ in view.field.places()] == [1]
+    view.flip_button.click()
+    view.resize(680, 480)
+    qtbot.waitUntil(view.beside_button.isVisible, timeout=5_000)
+    assert [index for index, _ in view.field.places()] == [0, 1]
+    assert not view.flip_button.isVisible()
+    view.beside_button.click()
+    assert [index for index, _ in view.field.places()] == [0]
+    assert view.flip_button.isVisible()
 
 
 def test_a_grid_is_compared_with_a_true_one_of_the_same_nodes_only(view: KernelView) -> None:
-    view.show_truth(a_grid())
+    view.show_truth(PsfGrid(a_grid()))
     view.add_snapshot(10, a_grid())
     assert "NCC" in view._moment.text()
-    assert view.pictures._plots[1].isVisible()
-    view.show_truth(a_kernel())
+    assert len(view.field.places()) == 2
+    view.show_truth(PsfGrid(a_kernel()))
     assert "NCC" not in view._moment.text()
-    assert not view.pictures._plots[1].isVisible()
+    assert len(view.field.places()) == 1
+
+
+def test_a_lens_to_compare_with_stands_in_for_the_truth_until_it_is_taken_away(view: KernelView) -> None:
+    view.add_snapshot(10, blob(2.0, 2.0))
+    view.show_truth(PsfGrid(blob(4.0, 4.0)))
+    with_truth = view._moment.text()
+    view.show_compared(Lens("Helios", PsfGrid(blob(2.0, 2.0))))
+    assert "NCC 1.000" in view._moment.text()
+    assert view.pictures._plots[1].titleLabel.text == "Helios"
+    view.show_compared(None)
+    assert view._moment.text() == with_truth
+
+
+def test_an_opened_lens_is_shown_in_place_of_what_is_learned_until_it_is_closed(view: KernelView, qtbot: QtBot) -> None:
+    for seen in (10, 20):
+        view.add_snapshot(seen, a_kernel())
+    view.show_opened(Lens("Helios", PsfGrid(a_grid())))
+    assert view.field.isVisible()
+    assert not view.slider.isVisible()
+    view.add_snapshot(30, a_kernel())  # the run goes on behind it
+    assert view.field.isVisible()
+    view.slider.setValue(0)
+    with qtbot.waitSignal(view.looked_back) as told:
+        view.show_opened(None)
+    assert told.args[0] is not None  # of the moment at which the slider stands
+    assert view.pictures.isVisible()
+    assert (view.slider.isVisible(), view._moment.text()) == (True, "10 patches")
+
+
+def test_brightness_makes_faint_parts_brighter_and_clips_the_peak(view: KernelView) -> None:
+    view.add_snapshot(10, blob(2.0, 2.0))
+    before = view.pictures._images[0].image[12, 9:13, 0]
+    view.brightness_slider.setValue(STOP_PARTS)  # one stop
+    after = view.pictures._images[0].image[12, 9:13, 0]
+    assert after == pytest.approx(np.minimum(2 * before, 1.0), abs=1e-6)

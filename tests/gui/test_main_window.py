@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PySide6.QtCore import QPoint
 from PySide6.QtWidgets import (
     QAbstractButton,
     QLabel,
@@ -467,7 +468,7 @@ def test_the_truth_of_dropped_photos_stands_beside_the_kernel_while_it_is_learne
     qtbot.waitUntil(lambda: view.slider.maximum() > 2, timeout=10_000)
     assert view.pictures._plots[1].isVisible()
     assert " · NCC 1.000" in texts(view)
-    assert "(true " in texts(view)
+    assert "px (" in texts(view)  # and its width
     window.run_bar.stop_button.click()
     qtbot.waitUntil(lambda: window.controller.situation.phase is Phase.IDLE, timeout=10_000)
     window.findChild(ListDialog).close()
@@ -491,6 +492,62 @@ def test_the_demo_shows_the_truth_once_it_has_made_its_photos(
         window.welcome.demo_button.click()
     qtbot.waitUntil(lambda: window.controller.situation.degraded == 2, timeout=10_000)
     assert " · NCC 1.000" in texts(window.kernel_view)
+
+
+# A lens from a file
+
+
+def test_a_lens_dropped_on_the_empty_window_is_opened_and_said_until_it_is_closed(
+    window: MainWindow, qtbot: QtBot, tmp_path: Path
+) -> None:
+    path = tmp_path / "Helios.safetensors"
+    PsfGrid(np.broadcast_to(a_kernel(size=11), (2, 3, 3, 11, 11)), 0.01).save(path)
+    assert not window.copy_lens_action.isEnabled()
+    assert not window.end_comparison_action.isEnabled()
+    assert drop(window, path)
+    view, line = window.kernel_view, window.lens_line
+    assert view.isVisible()
+    assert view.field.isVisible()
+    assert view.parentWidget() is window._large
+    assert "Photos are restored with the opened lens Helios." in texts(line)
+    assert window.copy_lens_action.isEnabled()
+    window.controller.compare_lens(path)
+    assert "Beside it: Helios." in texts(line)
+    assert "NCC 1.000" in texts(view)
+    line.end_button.click()
+    assert "NCC" not in texts(view)
+    line.close_button.click()
+    assert not line.isVisible()
+    assert window.welcome.isVisible()
+
+
+def test_the_export_says_which_lens_it_restores_with(
+    window: MainWindow, qtbot: QtBot, degraded_folder: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "Helios.safetensors"
+    PsfGrid(a_kernel(), 0.01).save(path)
+    zone = window.folders.zones[Role.DEGRADED]
+    assert drop(zone, degraded_folder)
+    qtbot.waitUntil(lambda: bool(window.controller.situation.degraded), timeout=10_000)
+    assert drop(zone, path)  # where photos go a lens is still a lens
+    assert window.controller.found(Role.DEGRADED).sources == (degraded_folder,)
+    window.run_bar.export_button.click()
+    assert "Restore 2 photos with the opened lens Helios" in texts(window.export_dialog)
+    window.export_dialog.close()
+
+
+def test_lens_and_photo_change_places(
+    window: MainWindow, qtbot: QtBot, clean_folder: Path, degraded_folder: Path
+) -> None:
+    with_photos(window, qtbot, clean_folder, degraded_folder)
+    view, photo = window.kernel_view, window.compare
+    for large, small in ((view, photo), (photo, view)):
+        view.enlarge_button.click()
+        qtbot.wait(20)
+        assert large.isVisible()
+        assert small.isVisible()
+        assert large.width() > small.width()
+        assert small.mapTo(window, QPoint()).x() > large.mapTo(window, QPoint()).x()
 
 
 def test_all_settings_fit_the_left_column(window: MainWindow) -> None:

@@ -27,7 +27,9 @@ class Witness(QObject):
         self.after: list[Path] = []
         self.sizes: list[tuple[int, int]] = []
         self.pictures: list[np.ndarray] = []
+        self.sensor: list[tuple[int, int]] = []
         self.problems: list[str] = []
+        previews.size_known.connect(self.see_size)
         previews.before_ready.connect(self.see_before)
         previews.after_ready.connect(self.see_after)
         previews.failed.connect(self.see_problem)
@@ -37,6 +39,10 @@ class Witness(QObject):
         self.before.append(path)
         self.sizes.append((shown.width, shown.height))  # type: ignore[attr-defined]
         self.pictures.append(shown.levels[0])  # type: ignore[attr-defined]
+
+    @Slot(int, int)
+    def see_size(self, height: int, width: int) -> None:
+        self.sensor.append((height, width))
 
     @Slot(object, object)
     def see_after(self, path: Path, shown: object) -> None:
@@ -134,3 +140,4 @@ def test_a_photo_is_turned_upright(previews: Previews, qtbot: QtBot, tmp_path: P
     previews.show(tmp_path / "turned.jpg", None)
     qtbot.waitUntil(lambda: bool(witness.sizes), timeout=10_000)
     assert witness.sizes == [(40, 60)]
+    assert witness.sensor == [(40, 60)]  # height and width: kernels lie over it as it is in the file

@@ -11,6 +11,7 @@ from PySide6.QtWidgets import QApplication, QWidget
 from pytestqt.qtbot import QtBot
 
 from ddm_gui.engine.events import FlowProgress, KernelProgress, Stage
+from ddm_gui.engine.psf import PsfGrid
 from ddm_gui.gui.dialogs import TroubleDialog
 from ddm_gui.gui.main_window import MainWindow
 from ddm_gui.gui.theme import DARK, LIGHT, Colours, colours, follow_system, use_scheme
@@ -27,10 +28,10 @@ def window(qtbot: QtBot) -> Iterator[MainWindow]:
     made.resize(1320, 700)
     made.show()
     qtbot.waitExposed(made)
-    made._middle.setCurrentWidget(made.compare)
+    made._middle.setCurrentWidget(made._large)
     made._right.show()
     made.kernel_view.add_snapshot(64, a_kernel())
-    made.kernel_view.show_truth(a_kernel())
+    made.kernel_view.show_truth(PsfGrid(a_kernel()))
     for seen in (64, 128):
         made.plots.show_flow(FlowProgress(seen, 1000, 1.0 / seen, 0.1, 5.0))
         made.plots.show_kernels(KernelProgress(seen, 1000, 0.02, 0.001, 0.01, 5.0))
