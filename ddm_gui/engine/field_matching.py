@@ -2,8 +2,8 @@
 
 The magnitudes and what sets the colours apart are known in closed form from the power spectra around the nodes
 (`field_start`). An auxiliary network learns patches simulated with these kernels of phase zero; under it the phases are
-turned (`field_phase`): on all photos, then, from the same networks, on each half of them alone, which says how sure the
-kernels are. Then a second auxiliary network follows the kernels that were found and says what the IKL is.
+turned (`field_phase`), on each half of the photos by itself: what both agree upon is the lens, and how far they agree
+says how sure it is. Then a second auxiliary network follows the kernels that were found and says what the IKL is.
 
 The paper's own procedure, `alternating`, takes a grid of kernels as well; `learn_field` decides.
 """
@@ -27,6 +27,7 @@ from ddm_gui.engine.events import Event, KernelProgress, KernelSnapshot, Note, S
 from ddm_gui.engine.field_phase import (
     CONTEXT,
     FieldPhaseDescent,
+    agreed,
     known_taps,
     recentred,
     turned_patches,
@@ -58,24 +59,22 @@ from ddm_gui.engine.training import (
 )
 
 TRYING = 30  # updates that measure the curvature of the phases
-SURVEYING = 80  # updates that ask both halves of the photos for the phases
 TURN_WORK = 2.0  # times as long as an update of the phases takes one that trains a network
 MEASURING, LISTENING = 150, 50  # updates of the network that measures the IKL; the last ones, that are listened to
 FEW = 0.1  # of the mean over the nodes: with fewer patches around it a kernel rests on its neighbours
 
 
-def turns_needed(settings: Settings) -> tuple[int, int]:
-    """How many updates of the phases there are on all photos, and on each half of them."""
-    turns = math.ceil(settings.images_phase / settings.batch_size)
-    return turns, math.ceil(turns / 2) if settings.confidence else 0
+def turns_needed(settings: Settings) -> int:
+    """How many updates of the phases there are on each half of the photos."""
+    return math.ceil(settings.images_phase / settings.batch_size / 2)
 
 
 def updates_needed(settings: Settings) -> int:
     """How many updates step 2 makes."""
     if settings.procedure == "alternating":
         return alternating.updates_needed(settings)
-    turns, halved = turns_needed(settings)
-    return math.ceil(settings.images_kernel / settings.batch_size) + TRYING + SURVEYING + turns + 2 * halved + MEASURING
+    following = math.ceil(settings.images_kernel / settings.batch_size)
+    return following + TRYING + 2 * turns_needed(settings) + MEASURING
 
 
 def work(settings: Settings, updates: int) -> float:
@@ -83,28 +82,28 @@ def work(settings: Settings, updates: int) -> float:
     if settings.procedure == "alternating":
         return float(updates)
     following = math.ceil(settings.images_kernel / settings.batch_size)
-    turning = updates_needed(settings) - following - MEASURING
+    turning = TRYING + 2 * turns_needed(settings)
     turned = min(max(updates - following, 0), turning)
     return updates - turned + turned / TURN_WORK
 
 
 class Turning:
-    """Phases that are turned on some photos, and the mean of their kernels over the second half of the turns."""
+    """Phases that are turned on half of the photos, and their mean over the second half of the turns."""
 
     def __init__(self, phase: FieldPhaseDescent, photos: PatchPool, turns: int) -> None:
         self.phase, self.photos, self.turns = phase, photos, turns
-        self.mean = phase.kernels  # of luminance, N x k x k
+        self.mean = torch.zeros_like(phase.magnitude)  # N x F x F, rad
 
     def move(self, turn: int, gradients: Tensor, positions: Tensor) -> None:
         """Turn number `turn`, by gradients as `FieldPhaseDescent.move` takes them."""
         self.phase.move(gradients, positions)
         averaged = turn - self.turns // 2
-        if averaged >= 0:
-            self.mean = self.mean.lerp(self.phase.kernels, 1 / (averaged + 1))
+        # Until then it is the phases of the moment.
+        self.mean = self.mean.lerp(self.phase.phases, 1 / (max(averaged, 0) + 1))
 
     def found(self) -> Tensor:
-        """The kernels of luminance that all turns led to, N x k x k."""
-        return recentred(self.mean) if self.turns else self.mean
+        """The kernels of luminance that these photos alone say, N x k x k."""
+        return recentred(self.phase.with_phases(self.mean))
 
     def tensors(self) -> dict[str, Tensor]:
         return {**with_prefix("phase", self.phase.tensors()), "mean": self.mean}
@@ -136,19 +135,17 @@ class FieldTraining(Training):
         self.updates = updates_needed(settings)
         self.following = math.ceil(settings.images_kernel / settings.batch_size)
         self.simulation = Simulation(flow.sight, degraded.depth, settings, start.field)
-        turns, halved = turns_needed(settings)
-        self.whole = Turning(self._phases(start.shape), degraded, turns)
+        turns = turns_needed(settings)
+        self.whole = self._phases(start.shape)
         self.halves = [
-            Turning(self._phases(shape), half, halved) for shape, half in zip(start.halves, halves, strict=True)
+            Turning(self._phases(shape), half, turns) for shape, half in zip(start.halves, halves, strict=True)
         ]
-        self.start = self.whole.mean
+        self.start = self.whole.kernels
         self.kernels = self.start  # of luminance, N x k x k: those of the moment
         self.acts: list[tuple[int, Callable[[int, torch.Generator], None]]] = [
             (self.following, self._learn_start),
             (TRYING, self._try),
-            (SURVEYING, self._survey),
-            (turns, self._turn),
-            (2 * halved, self._turn_halves),
+            (2 * turns, self._turn),
             (MEASURING, self._measure),
         ]
         self.watch = Watch(device, LARGEST_GROWTH)
@@ -216,26 +213,15 @@ class FieldTraining(Training):
             ).sum(dim=0)
             for sign in (1, -1)
         ]
-        self.whole.phase.learn_curvature(0.5 * (answers[0] - answers[1]), known)
-
-    def _survey(self, update: int, generator: torch.Generator) -> None:
-        """Asks both halves of the photos in turns what they say of the start's phases."""
-        half, phase = update % 2, self.whole.phase
-        phase.survey(*self._gradients(self.halves[half].photos, phase.kernels, generator), half)
-        if update == SURVEYING - 1:
-            phase.expect(SURVEYING // 2)
-            for each in self.halves:
-                each.phase.expect_as(phase)
+        for half in self.halves:
+            half.phase.learn_curvature(0.5 * (answers[0] - answers[1]), known)
 
     def _turn(self, turn: int, generator: torch.Generator) -> None:
-        """Update number `turn` of the phases on all photos."""
-        self.whole.move(turn, *self._gradients(self.whole.photos, self.whole.phase.kernels, generator))
-        self.kernels = self.whole.phase.kernels
-
-    def _turn_halves(self, turn: int, generator: torch.Generator) -> None:
-        """Update number `turn` of the phases of both halves, in turns."""
+        """Update number `turn` of the phases, of one half and the other in turns."""
         half = self.halves[turn % 2]
         half.move(turn // 2, *self._gradients(half.photos, half.phase.kernels, generator))
+        one, other = (each.mean for each in self.halves)
+        self.kernels = self.whole.with_phases(agreed(one, other, self.whole.magnitude))
 
     def _gradients(self, photos: PatchPool, kernels: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         """What the network of the simulated patches says of photos without the phases of these kernels: gradients for
@@ -257,7 +243,7 @@ class FieldTraining(Training):
         It does not judge: on a simulated lens it was .0023 for the start (NCC .87) and .0024 for what was found (.96).
         """
         if update == 0:
-            self.kernels = self.whole.found()
+            self.kernels = recentred(self.kernels)
             self._begin_following()
         sample = self._sample(self.kernels, generator)
         self._follow(sample, update, MEASURING)
@@ -267,10 +253,8 @@ class FieldTraining(Training):
                 excess = excess_loss(sample.under(self.auxiliary), sample.under(self.flow.velocity), sample)
             self.ikl = self.ikl.lerp(excess, 1 / (listened + 1))
 
-    def confidence(self) -> NDArray[np.float32] | None:
-        """How sure the kernels are, rows x cols x C', where halves were asked: see `reliability`."""
-        if not self.halves[0].turns:
-            return None
+    def confidence(self) -> NDArray[np.float32]:
+        """How sure the kernels are, rows x cols x C': see `reliability`."""
         one, other = (
             coloured(half.found().cpu(), shape.differences)
             for half, shape in zip(self.halves, self.known.halves, strict=True)
@@ -309,7 +293,6 @@ class FieldTraining(Training):
             **with_prefix("auxiliary", self.auxiliary.state_dict()),
             **with_prefix("average", self.average.weights),
             **with_prefix("optimiser", optimiser_tensors(self.optimiser)),
-            **with_prefix("whole", self.whole.tensors()),
             **with_prefix("one half", self.halves[0].tensors()),
             **with_prefix("other half", self.halves[1].tensors()),
             **with_prefix("watch", self.watch.tensors()),
@@ -324,7 +307,6 @@ class FieldTraining(Training):
         self.auxiliary.load_state_dict(under_prefix("auxiliary", tensors))
         self.average.load(under_prefix("average", tensors))
         restore_optimiser(self.optimiser, under_prefix("optimiser", tensors))
-        self.whole.load(under_prefix("whole", tensors))
         self.halves[0].load(under_prefix("one half", tensors))
         self.halves[1].load(under_prefix("other half", tensors))
         self.watch.load(under_prefix("watch", tensors))

@@ -82,10 +82,6 @@ def _moves_pixels(settings: Settings) -> bool:
     return _alternating(settings) or not settings.over_field
 
 
-def _in_rounds_over_field(settings: Settings) -> bool:
-    return _in_rounds(settings) and settings.over_field
-
-
 def _in_rounds_of_one(settings: Settings) -> bool:
     return _in_rounds(settings) and not settings.over_field
 
@@ -459,15 +455,6 @@ class Settings:
         low=0.0,
         high=1.0,
         applies=_moves_pixels,
-    )
-
-    confidence: bool = setting(
-        True,
-        "Confidence",
-        "Over the field, learn the kernels of each half of the degraded photos, too: how alike they are says how sure "
-        "each kernel is.",
-        scope=Scope.KERNELS,
-        applies=_in_rounds_over_field,
     )
 
     # Priors on the kernel

@@ -13,6 +13,7 @@ from ddm_gui.engine.field import Field
 from ddm_gui.engine.field_phase import (
     CONTEXT,
     FieldPhaseDescent,
+    agreed,
     known_taps,
     recentred,
     turned_patches,
@@ -105,21 +106,16 @@ def test_state_comes_back() -> None:
     assert not torch.equal(one.kernels, confined(one.magnitude + 0j, 9))
 
 
-def test_what_only_one_half_of_the_photos_says_is_not_expected() -> None:
-    """Two halves of opposite, and two of equal gradients: nothing, and something, is to be found."""
-    field = Field(2, 3, 100, 150)
+def test_what_both_halves_say_is_found_and_what_they_contradict_each_other_in_is_not() -> None:
     generator = torch.Generator().manual_seed(0)
-    positions = torch.rand(8, 2, generator=generator)
-    gradients = torch.stack([known_taps(9, generator) for _ in range(8)])
-    left = {}
-    for sign in (-1.0, 1.0):
-        descent = FieldPhaseDescent(field, torch.zeros(6, WINDOW, WINDOW), 9, is_round=True)
-        descent.learn_curvature(
-            0.2 * known_taps(9, torch.Generator().manual_seed(1)), known_taps(9, torch.Generator().manual_seed(1))
-        )
-        descent.survey(0.1 * gradients, positions, 0)
-        descent.survey(0.1 * sign * gradients, positions, 1)
-        descent.expect(1)
-        descent.move(0.1 * gradients, positions)
-        left[sign] = float(descent.tensors()["phases"].abs().max())
-    assert left[-1.0] < 1e-6 < 1e-3 < left[1.0]
+    lens, chance = torch.randn(2, 6, 16, 16, generator=generator)
+    magnitude = torch.ones(6, 16, 16)
+    torch.testing.assert_close(agreed(lens, lens, magnitude), lens)
+    assert float(agreed(lens, -lens, magnitude).abs().max()) == 0.0
+    assert float(agreed(lens, chance, magnitude).square().mean()) < 0.02
+    torch.testing.assert_close(agreed(lens + 0.3 * chance, lens - 0.3 * chance, magnitude), lens)
+    # Where nothing passes, nothing is weighed.
+    passed = magnitude.clone()
+    passed[:3] = 0.0
+    mixed = torch.cat([-lens[:3], lens[3:]])
+    torch.testing.assert_close(agreed(lens, mixed, passed), (lens + mixed) / 2)

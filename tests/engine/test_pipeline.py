@@ -77,7 +77,6 @@ def small_amounts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(spectrum, "FIELD_PATCHES", spectrum.BATCH)
     monkeypatch.setattr(field_magnitude, "STEPS", 5)
     monkeypatch.setattr(field_matching, "TRYING", 2)
-    monkeypatch.setattr(field_matching, "SURVEYING", 2)
     monkeypatch.setattr(field_matching, "MEASURING", 4)
     monkeypatch.setattr(field_matching, "LISTENING", 2)
     monkeypatch.setattr(flow, "FLOOR_BATCHES", 2)
@@ -568,8 +567,6 @@ def test_how_sure_each_kernel_of_a_grid_is_is_kept_with_it(project: Project) -> 
     assert confidence.shape == (2, 3, 1)
     assert ((confidence >= 0) & (confidence <= 1)).all()
     assert float(confidence.min()) < 1.0  # the halves are not the same photos
-    done(project.with_settings(TINY.with_changes({**GRID, "confidence": False})))
-    assert PsfGrid.load(project.psf).confidence is None
 
 
 @pytest.mark.parametrize("start", ["spectral", "flat", "random"])
@@ -708,9 +705,9 @@ def test_kernels_of_any_size_are_learned_and_lie_in_the_middle(
             {"images_pretrain": 8 * 6, "network": "unet", "multipliers": "1,2", "dropout": 0.2, "accumulate": 2},
             [starts(Stage.PRETRAIN), flow_seen(8 * 4), ends(Stage.PRETRAIN), starts(Stage.FLOW), ends(Stage.FLOW)],
         ),
-        # 8 updates of the auxiliary network, 2 of known phases, 2 that ask and 4 that turn, 4 on halves, 4 that measure
+        # 8 updates of the auxiliary network, 2 of known phases, 4 that turn both halves, 4 that measure
         (GRID, [flow_seen(8 * 5), kernels_seen(8 * 3), kernels_seen(8 * 8), kernels_seen(8 * 10)]),
-        (GRID, [kernels_seen(8 * 11), kernels_seen(8 * 17), kernels_seen(8 * 21)]),
+        (GRID, [kernels_seen(8 * 11), kernels_seen(8 * 14), kernels_seen(8 * 16)]),
         ({**GRID, **PAPER}, [kernels_seen(8 * 3), kernels_seen(8 * 9)]),
     ],
     ids=["alternating", "pretrained", "grid", "grid-often", "grid-alternating"],

@@ -198,7 +198,7 @@ def test_what_does_nothing_beside_the_others_says_so(monkeypatch: pytest.MonkeyP
     moving = {"averaged_share", "centre_weight", "gaussian_weight"}
     assert applying() == moving | {"candidates", "images_phase", "kernel_rate"}
     field = {"any_size", "misplaced_share"}
-    assert applying(rows=2) == field | {"images_phase", "confidence"}
+    assert applying(rows=2) == field | {"images_phase"}
     assert applying(network="unet") - applying() == {"multipliers", "attention", "dropout"}
     assert applying(schedule="inverse-sqrt") - applying() == {"ramp_up", "decay_from"}
     in_turns = applying(procedure="alternating")
