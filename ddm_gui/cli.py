@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 import traceback
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import asdict, fields, replace
 from pathlib import Path
 from types import FrameType
@@ -44,6 +44,8 @@ from ddm_gui.engine.lens_page import described, write_page
 from ddm_gui.engine.project import NAME, Project
 from ddm_gui.engine.psf import PsfGrid
 from ddm_gui.engine.psf_files import WRITERS, lens_name, load_psf, write_psf
+from ddm_gui.engine.restore.recipe import RESTORERS, Recipe, restorer_of
+from ddm_gui.engine.restore.wiener import Wiener
 from ddm_gui.engine.settings import PRESETS, Settings, preset
 
 DONE, BUG, MENDABLE, INTERRUPTED, UNREAD = 0, 1, 2, 130, 141
@@ -127,6 +129,13 @@ def build_parser() -> argparse.ArgumentParser:
     restore.add_argument("--output", type=Path, required=True, metavar="DIR", help="where restored photos are written")
     restore.add_argument("--format", choices=FORMATS, default="same", help="file format (default: as the input)")
     restore.add_argument("--quality", type=int, default=95, metavar="1-100", help="of JPEG (default: 95)")
+    titles = "; ".join(f"{name}: {kind.title}" for name, kind in RESTORERS.items())
+    restore.add_argument(
+        "--restorer", choices=list(RESTORERS), default=Wiener.name, help=f"how (default: wiener); {titles}"
+    )
+    restore.add_argument("--strength", type=float, default=100.0, metavar="0-100", help="percent of the correction")
+    restore.add_argument("--device", default="auto", metavar="NAME", help="where a network runs (default: auto)")
+    _add_kinds(restore, RESTORERS, "settings of a restorer")
     _finish(restore, run_restore)
 
     photos = commands.add_parser("photos", help="tell cameras, lenses, apertures and sizes of photos")
@@ -158,7 +167,7 @@ def build_parser() -> argparse.ArgumentParser:
     blur.add_argument(
         "--lens", nargs="?", dest="kernel", const="lens", metavar="PSF", help="a lens over the field, or that of a file"
     )
-    _add_blurs(simulate)
+    _add_kinds(simulate, BLURS, "numbers of a blur")
     simulate.add_argument(
         "--kernel-size", type=int, metavar="px", help=f"its width and height (default: {KERNEL_SIZE})"
     )
@@ -202,14 +211,14 @@ def _add_settings(parser: argparse.ArgumentParser) -> None:
             group.add_argument(option, type=kind, default=argparse.SUPPRESS, metavar=_metavar(meta), help=text)
 
 
-def _add_blurs(parser: argparse.ArgumentParser) -> None:
-    """An option for each number of each kind of blur; those not typed do not appear among the arguments."""
-    group = parser.add_argument_group("numbers of a blur")
+def _add_kinds(parser: argparse.ArgumentParser, kinds: Mapping[str, type[Any]], title: str) -> None:
+    """An option for each setting of each kind; those not typed do not appear among the arguments."""
+    group = parser.add_argument_group(title)
     words: dict[str, list[str]] = {}
     units: dict[str, str] = {}
-    for name, kind in BLURS.items():
+    for name, kind in kinds.items():
         for item in fields(kind):
-            default = "" if item.default is None else f" (default: {item.default:g})"
+            default = f" (default: {item.default:g})" if isinstance(item.default, int | float) else ""
             words.setdefault(item.name, []).append(f"{name}: {item.metadata['help']}{default}")
             units[item.name] = item.metadata["unit"].split(" ")[0] or "N"
     for name, texts in words.items():
@@ -279,12 +288,17 @@ def _project_to_learn(arguments: argparse.Namespace) -> Project:
 
 def run_restore(arguments: argparse.Namespace, reporter: Reporter) -> int:
     """`ddm restore`."""
+    from ddm_gui.engine.devices import choose_device
     from ddm_gui.engine.photo import find_photos
     from ddm_gui.engine.restore.photos import restore_photos
 
     psf = load_psf(arguments.psf or Project.open(arguments.project).psf)
     inputs = find_photos(arguments.input)
-    run = restore_photos(inputs, arguments.output, psf, file_format=arguments.format, quality=arguments.quality)
+    names = {item.name for kind in RESTORERS.values() for item in fields(kind)}
+    typed = {name: getattr(arguments, name) for name in sorted(names) if hasattr(arguments, name)}
+    recipe = Recipe(restorer_of(arguments.restorer, typed), arguments.strength)
+    device = str(choose_device(arguments.device))
+    run = restore_photos(inputs, arguments.output, psf, arguments.format, arguments.quality, recipe, device)
     return reporter.run(run, "the same command")
 
 
@@ -439,6 +453,7 @@ class Reporter:
         self.as_json = as_json
         self.bar: tqdm[Any] | None = None
         self.skipped: list[PhotoSkipped] = []
+        self.doubted: list[PhotoRestored] = []
 
     def run(self, events: Generator[Event, None, object], resume: str) -> int:
         """To the end, or until SIGINT or SIGTERM: then the run is closed, which keeps its checkpoint."""
@@ -458,14 +473,18 @@ class Reporter:
         return DONE
 
     def name_skipped(self) -> None:
-        """The photos that were left out, and why."""
+        """The photos that were left out, and why; and those that are there and may not be right."""
         for skip in self.skipped:
             print(f"left out: {skip.path}: {skip.reason}", file=sys.stderr)
+        for restored in self.doubted:
+            print(f"look at: {restored.target}: {restored.warning}", file=sys.stderr)
 
     def show(self, event: Event) -> None:
         """One event."""
         if isinstance(event, PhotoSkipped):
             self.skipped.append(event)
+        if isinstance(event, PhotoRestored) and event.warning:
+            self.doubted.append(event)
         if self.as_json:
             print(json.dumps(to_json(event)), flush=True)
         elif isinstance(event, Note):

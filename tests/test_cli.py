@@ -413,6 +413,29 @@ def test_a_lens_is_simulated_and_photos_are_restored_and_scored_with_its_grid(
     assert "2 x 3 and 1 x 1" in capsys.readouterr().err
 
 
+def test_photos_are_restored_by_the_restorer_that_was_chosen(
+    small_photos: SmallPhotos, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["restore", "--psf", str(small_photos.truth), "--input", str(small_photos.degraded / "photo0.png")]
+
+    def restored(name: str, *more: str) -> np.ndarray:
+        assert main([*words, "--output", str(tmp_path / name), *more]) == DONE
+        return photo.read(tmp_path / name / "photo0.png").pixels
+
+    degraded = photo.read(small_photos.degraded / "photo0.png").pixels
+    sharp = photo.read(small_photos.sharp / "photo0.png").pixels
+    full, half = restored("full", "--restorer", "tv"), restored("half", "--restorer", "tv", "--strength", "50")
+    assert np.square(full - sharp).mean() < 0.7 * np.square(degraded - sharp).mean()
+    np.testing.assert_allclose(half, (full + degraded) / 2, atol=0.02)
+    assert "look at" not in capsys.readouterr().err
+    assert main([*words, "--output", str(tmp_path / "x"), "--restorer", "wiener", "--weight", "1"]) == MENDABLE
+    assert "weight does not belong to the restorer wiener" in capsys.readouterr().err
+    assert main([*words, "--output", str(tmp_path / "x"), "--restorer", "dpir"]) == MENDABLE
+    assert "weights" in capsys.readouterr().err
+    assert main([*words, "--output", str(tmp_path / "json"), "--json"]) == DONE
+    assert 0.3 < json_lines(capsys.readouterr().out)[0]["residual"] < 1.5
+
+
 def test_photos_are_told_by_camera_lens_aperture_and_size(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for name, aperture in (("a", 5.6), ("b", 16.0), ("c", 16.0)):
         tags = {271: "Canon", 272: "Canon EOS 6D", exif.EXIF_DIRECTORY: {33437: aperture, 37386: 50.0}}

@@ -113,12 +113,15 @@ class StageDone(Event):
 
 @dataclass(frozen=True)
 class PhotoRestored(Event):
-    """Step 3: one photo is written."""
+    """Step 3: one photo is written. `residual`: how much it differs from the photo when it is blurred again, root mean
+    square in units of the noise (None at strength 0); `warning`: what to tell a person of that, '' where nothing."""
 
     source: str
     target: str
     done: int
     total: int
+    residual: float | None = None
+    warning: str = ""
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
 import torch
@@ -26,12 +27,23 @@ from ddm_gui.engine.degradation import blur_adjoint, blur_valid
 from ddm_gui.engine.psf import node_weights
 
 
-def blur_field(photos: Tensor, kernels: Tensor) -> Tensor:
+@dataclass(frozen=True)
+class Window:
+    """Where a part of a degraded photo begins in the whole of it, and how large that is, px: its place in the field."""
+
+    row: int
+    col: int
+    height: int
+    width: int
+
+
+def blur_field(photos: Tensor, kernels: Tensor, window: Window | None = None) -> Tensor:
     """A x: photos blurred where the whole kernel fits.
 
     Args:
         photos: B x C x H x W, clean.
         kernels: R x S x C' x k x k, R x S nodes, C' being 1 (one blur for all channels) or C.
+        window: of which part of a degraded photo this is the clean side; None: of all of it.
 
     Returns:
         B x C x (H-k+1) x (W-k+1), differentiable in both arguments.
@@ -44,7 +56,7 @@ def blur_field(photos: Tensor, kernels: Tensor) -> Tensor:
     if min(height, width) < 1:
         raise ValueError(f"photos of {tuple(photos.shape)} are smaller than the kernel of {size} x {size}")
     blurred = photos.new_zeros((*photos.shape[:2], height, width))
-    for cell in _cells(kernels, height, width):
+    for cell in _cells(kernels, height, width, window):
         part = photos[..., cell.rows, cell.cols] * cell.weights.to(photos)
         spread = blur_adjoint(part, cell.kernel.flip(-2, -1))  # the correlation with a turned kernel: a convolution
         # Light of clean pixel p arrives at degraded pixels p - (k-1) to p, those of them that there are.
@@ -54,12 +66,12 @@ def blur_field(photos: Tensor, kernels: Tensor) -> Tensor:
     return blurred
 
 
-def blur_field_adjoint(degraded: Tensor, kernels: Tensor) -> Tensor:
+def blur_field_adjoint(degraded: Tensor, kernels: Tensor, window: Window | None = None) -> Tensor:
     """A' y: the adjoint of `blur_field`.
 
     Args:
         degraded: B x C x h x w.
-        kernels: as in `blur_field`.
+        kernels, window: as in `blur_field`.
 
     Returns:
         B x C x (h+k-1) x (w+k-1), with <y, A x> = <A' y, x> for every x of that size.
@@ -71,7 +83,7 @@ def blur_field_adjoint(degraded: Tensor, kernels: Tensor) -> Tensor:
     height, width = degraded.shape[-2:]
     around = pad(degraded, (size - 1,) * 4)
     gathered = degraded.new_zeros((*degraded.shape[:2], height + size - 1, width + size - 1))
-    for cell in _cells(kernels, height, width):
+    for cell in _cells(kernels, height, width, window):
         rows, cols = (slice(part.start, part.stop + size - 1) for part in (cell.rows, cell.cols))
         heard = blur_valid(around[..., rows, cols], cell.kernel.flip(-2, -1))
         gathered[..., cell.rows, cell.cols] += heard * cell.weights.to(degraded)
@@ -108,31 +120,31 @@ class _Cell:
     kernel: Tensor
 
 
-def _cells(kernels: Tensor, height: int, width: int) -> Iterator[_Cell]:
-    """All nodes of a grid, for a degraded photo of height x width."""
+def _cells(kernels: Tensor, height: int, width: int, window: Window | None) -> Iterator[_Cell]:
+    """The nodes of a grid that are at work in a degraded photo of height x width, or in that part of one."""
     size = kernels.shape[-1]
-    down, across = (
-        node_weights(count, _clean_positions(length, size))
-        for count, length in zip(kernels.shape[:2], (height, width), strict=True)
-    )
-    for row, col in np.ndindex(down.shape[0], across.shape[0]):
+    window = window or Window(0, 0, height, width)
+    down = node_weights(kernels.shape[0], _clean_positions(window.row, height, window.height, size))
+    across = node_weights(kernels.shape[1], _clean_positions(window.col, width, window.width, size))
+    for row, col in product(np.flatnonzero(down.any(axis=1)), np.flatnonzero(across.any(axis=1))):
         rows, cols = _support(down[row]), _support(across[col])
         weights = torch.from_numpy(np.outer(down[row, rows], across[col, cols]))
         yield _Cell(rows, cols, weights, kernels[row, col])
 
 
-def _clean_positions(length: int, size: int) -> NDArray[np.float64]:
-    """Field positions of the length + k-1 clean pixels behind `length` degraded ones; beyond the edge outside [0, 1].
+def _clean_positions(first: int, count: int, length: int, size: int) -> NDArray[np.float64]:
+    """Field positions of the count + k-1 clean pixels behind `count` degraded ones, from the `first` of `length` on;
+    beyond the edge outside [0, 1].
 
     Degraded pixel i lies on clean pixel i + k-1-k//2.
     """
-    return (np.arange(length + size - 1) - (size - 1 - size // 2)) / max(length - 1, 1)
+    return (first + np.arange(count + size - 1) - (size - 1 - size // 2)) / max(length - 1, 1)
 
 
 def _support(weights: NDArray[np.float64]) -> slice:
-    """From the first to the last pixel at which a node counts; one pixel where it counts nowhere."""
+    """From the first to the last pixel at which a node counts."""
     (there,) = np.nonzero(weights)
-    return slice(int(there[0]), int(there[-1]) + 1) if len(there) else slice(0, 1)
+    return slice(int(there[0]), int(there[-1]) + 1)
 
 
 def _overlap(part: slice, length: int, size: int) -> tuple[slice, slice]:

@@ -11,7 +11,7 @@ from PySide6.QtCore import QObject, QTimer, Signal, Slot
 from ddm_gui.engine.errors import UserError
 from ddm_gui.engine.photo import Photo, in_light, read, upright
 from ddm_gui.engine.psf import PsfGrid
-from ddm_gui.engine.restore.wiener import restore_photo
+from ddm_gui.engine.restore.recipe import restore_photo
 from ddm_gui.gui.picture import Picture, picture
 from ddm_gui.gui.reads import Reads
 

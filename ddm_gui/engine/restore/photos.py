@@ -7,13 +7,11 @@ from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from ddm_gui.engine.errors import UserError
 from ddm_gui.engine.events import Event, PhotoRestored, PhotoSkipped
-from ddm_gui.engine.photo import Photo, find_photos, in_light, read, targets, write
+from ddm_gui.engine.photo import find_photos, in_light, read, targets, write
 from ddm_gui.engine.psf import PsfGrid
-from ddm_gui.engine.restore.wiener import restore_photo
+from ddm_gui.engine.restore.recipe import Recipe, restore
 
 
 @dataclass(frozen=True)
@@ -25,7 +23,13 @@ class RestoreReport:
 
 
 def restore_photos(
-    inputs: Sequence[Path], output: Path, psf: PsfGrid, file_format: str = "same", quality: int = 95
+    inputs: Sequence[Path],
+    output: Path,
+    psf: PsfGrid,
+    file_format: str = "same",
+    quality: int = 95,
+    recipe: Recipe | None = None,
+    device: str = "cpu",
 ) -> Generator[Event, None, RestoreReport]:
     """Restores photos (files, or folders of them) into a folder, one file for each and nothing else.
 
@@ -37,7 +41,7 @@ def restore_photos(
     Args:
         inputs: photos and folders of photos.
         output: the folder, made if needed.
-        psf: as `restore_photo` takes it.
+        psf, recipe, device: as `restore` takes them; a Wiener filter at full strength where no recipe is given.
         file_format: 'same' (PNG for PNG, JPEG for JPEG, TIFF for TIFF and RAW), 'png', 'tiff', 'tiff16' or 'jpeg'.
         quality: of JPEG files, to 100.
 
@@ -45,9 +49,11 @@ def restore_photos(
         PhotoRestored or PhotoSkipped for each photo, after its file is complete.
 
     Raises:
-        UserError: before anything is written: there is no photo, a file would take an original's place, or the folder
-            cannot be written.
+        UserError: before anything is written: what the restorer needs is missing, there is no photo, a file would take
+            an original's place, or the folder cannot be written.
     """
+    recipe = recipe or Recipe()
+    recipe.restorer.check()
     sources = find_photos(inputs)
     places = targets(sources, output, file_format)
     _refuse_originals(sources, places)
@@ -57,15 +63,16 @@ def restore_photos(
     for done, (source, target) in enumerate(zip(sources, places, strict=True), start=1):
         try:
             photo = read(source, psf.light)
-            restored = restore_photo(photo, psf)
-            _refuse_ruined(photo, restored)
-            write(in_light(restored, "display"), target, file_format, quality)
+            restored = restore(photo, psf, recipe, device)
+            write(in_light(restored.photo, "display"), target, file_format, quality)
         except UserError as error:
             skipped.append((source, str(error)))
             yield PhotoSkipped(str(source), str(error))
         else:
             written.append(target)
-            yield PhotoRestored(str(source), str(target), done, len(sources))
+            judged = restored.evidence
+            told = (None, "") if judged is None else (judged.rms, judged.warning)
+            yield PhotoRestored(str(source), str(target), done, len(sources), *told)
     return RestoreReport(tuple(written), tuple(skipped))
 
 
@@ -90,11 +97,3 @@ def _make_writable(output: Path) -> None:
             pass
     except OSError as error:
         raise UserError(f"{output} cannot be written to.", f"{error}.", "Choose another output folder.") from error
-
-
-def _refuse_ruined(photo: Photo, restored: Photo) -> None:
-    """No file for a picture that cannot be right: better none than one that looks like a result."""
-    if not np.isfinite(restored.pixels).all():
-        raise UserError("The restored photo holds values that are no numbers.", "The kernel does not fit this photo.")
-    if np.ptp(restored.pixels) == 0.0 and np.ptp(photo.pixels) > 0.0:
-        raise UserError("The restored photo is one even area.", "The kernel does not fit this photo.")

@@ -7,9 +7,9 @@ kernel changes over the field there is a filter for each node of the grid, and w
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import product
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,16 +17,17 @@ from scipy import fft
 from scipy.ndimage import gaussian_filter1d
 from scipy.signal.windows import tukey
 
-from ddm_gui.engine.errors import UserError
 from ddm_gui.engine.photo import Photo
 from ddm_gui.engine.psf import PsfGrid, field_positions, node_weights
 from ddm_gui.engine.restore.measurements import (
     SignalSpectrum,
-    measured_noise,
     measured_spectrum,
     passed_power,
     transfer,
 )
+from ddm_gui.engine.restore.restorer import Pixels as Channels
+from ddm_gui.engine.restore.restorer import Restorer
+from ddm_gui.engine.restore.trust import away_from_clipping
 
 Array = NDArray[np.float64]
 Pixels = NDArray[np.floating[Any]]
@@ -37,54 +38,23 @@ EDGE_SMOOTHING = 1.5  # px: see `_extended`
 TILE = 512  # px: output pixels per block of the overlap-save
 
 
-def restore_photo(photo: Photo, psf: PsfGrid, noise_sigma: float | None = None) -> Photo:
-    """The photo without the blur.
+@dataclass(frozen=True)
+class Wiener(Restorer):
+    """Quick and linear: the same on every machine."""
 
-    Args:
-        photo: of 1 or 3 channels, any size.
-        psf: kernels for the whole photo or over its field, of one channel (for all colours) or of as many as the photo
-            has.
-        noise_sigma: the photo's noise, range of 1. None: measured in each channel, never less than the PSF's own.
+    name: ClassVar[str] = "wiener"
+    title: ClassVar[str] = "Wiener"
+    citation: ClassVar[str] = "Wiener, 'Extrapolation, interpolation, and smoothing of stationary time series', 1949"
 
-    Returns:
-        The photo with other pixels, clipped to [0, 1]; depth, orientation and metadata are kept. A kernel that does
-        not blur leaves the photo as it is: this takes blur away, and noise only as far as blur asks for it.
-
-    Raises:
-        UserError: the kernel's colours do not fit the photo's, or its light is another.
-    """
-    check_fits(psf, photo.pixels.shape[2])
-    if photo.light != psf.light:
-        raise UserError(
-            f"The photo is in {photo.light} light, and the PSF was learned in {psf.light} light.",
-            "Between the two lies a tone curve, so what blurs one does not blur the other in the same way.",
-            f"Read the photo in {psf.light} light, or learn a PSF in {photo.light} light.",
-        )
-    restored = np.empty_like(photo.pixels)
-    for channel in range(photo.pixels.shape[2]):
-        kernels = psf.kernels[:, :, channel if psf.channels > 1 else 0].astype(np.float64)
-        pixels = photo.pixels[..., channel]
-        passed = passed_power(kernels)
-        noise = max(measured_noise(pixels, passed), psf.noise_sigma or 0.0) if noise_sigma is None else noise_sigma
-        # A file's own rounding is noise too, and keeps the design finite where a kernel passes nothing.
-        noise = float(np.hypot(noise, 1.0 / (2**photo.depth - 1) / np.sqrt(12.0)))
-        wiener = WienerFilter.design(kernels, noise, measured_spectrum(pixels, passed, noise), psf.kernel_error)
-        restored[..., channel] = np.clip(wiener.apply(pixels), 0.0, 1.0)
-    return replace(photo, pixels=restored)
-
-
-def check_fits(psf: PsfGrid, channels: int) -> None:
-    """Refuses a PSF that this restorer cannot use on a photo of so many channels.
-
-    Raises:
-        UserError: its colours do not fit the photo's.
-    """
-    if psf.channels not in (1, channels):
-        raise UserError(
-            f"The photo has {channels} colour channel and the PSF has {psf.channels}.",
-            "A PSF with one kernel per colour fits colour photos only.",
-            "Learn a PSF with one blur for all colours.",
-        )
+    def pixels(self, photo: Photo, psf: PsfGrid, unclipped: Channels | None, device: str) -> Channels:
+        restored = np.empty_like(photo.pixels)
+        for channel, noise in enumerate(self.noises(photo, psf)):
+            kernels = psf.kernels[:, :, channel if psf.channels > 1 else 0].astype(np.float64)
+            pixels = photo.pixels[..., channel]
+            spectrum = measured_spectrum(pixels, passed_power(kernels), noise)
+            restored[..., channel] = WienerFilter.design(kernels, noise, spectrum, psf.kernel_error).apply(pixels)
+        share = away_from_clipping(unclipped, psf)
+        return restored if share is None else photo.pixels + share * (restored - photo.pixels)
 
 
 @dataclass(frozen=True, eq=False)

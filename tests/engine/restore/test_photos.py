@@ -13,9 +13,9 @@ from ddm_gui.engine.errors import UserError
 from ddm_gui.engine.events import Event, PhotoRestored, PhotoSkipped
 from ddm_gui.engine.photo import Photo, in_light, read, write
 from ddm_gui.engine.psf import PsfGrid
-from ddm_gui.engine.restore import photos
 from ddm_gui.engine.restore.photos import RestoreReport, restore_photos
-from ddm_gui.engine.restore.wiener import restore_photo
+from ddm_gui.engine.restore.recipe import restore_photo
+from ddm_gui.engine.restore.wiener import Wiener
 from ddm_gui.engine.simulate import dead_leaves, gaussian
 
 from ...conftest import write_dng
@@ -47,7 +47,12 @@ def test_one_file_for_each_photo_and_nothing_else(tmp_path: Path) -> None:
     events, report = pulled(restore_photos([source], output, PSF))
     assert sorted(path.name for path in output.iterdir()) == ["a.png", "b.jpg", "c.tif"]
     assert report == RestoreReport(tuple(output / name for name in ("a.png", "b.jpg", "c.tif")), ())
-    assert events[1] == PhotoRestored(str(source / "b.jpg"), str(output / "b.jpg"), 2, 3)
+    second = events[1]
+    assert isinstance(second, PhotoRestored)
+    assert replace(second, residual=None, warning="") == PhotoRestored(
+        str(source / "b.jpg"), str(output / "b.jpg"), 2, 3
+    )
+    assert second.residual is not None
     assert read(output / "c.tif").depth == 16
     expected = restore_photo(read(source / "a.png"), PSF).pixels
     np.testing.assert_allclose(read(output / "a.png").pixels, expected, atol=0.51 / 255)
@@ -146,12 +151,18 @@ def test_closing_leaves_whole_files_only(tmp_path: Path) -> None:
     assert read(tmp_path / "out" / "a.png").pixels.shape == PICTURE.shape
 
 
-@pytest.mark.parametrize(("ruin", "reason"), [(np.nan, "no numbers"), (0.5, "one even area")])
+@pytest.mark.parametrize(
+    ("ruin", "reason"), [(np.nan, "no numbers"), (0.5, "one even area"), (None, "colour has moved")]
+)
 def test_a_ruined_picture_is_not_written(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ruin: float, reason: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ruin: float | None, reason: str
 ) -> None:
     source = folder_of(tmp_path / "in", "a.png")
-    monkeypatch.setattr(photos, "restore_photo", lambda photo, psf: photo.with_pixels(np.full_like(photo.pixels, ruin)))
+
+    def ruined(self: Wiener, photo: Photo, *_: object) -> np.ndarray:
+        return photo.pixels + np.float32(0.1) if ruin is None else np.full_like(photo.pixels, ruin)
+
+    monkeypatch.setattr(Wiener, "pixels", ruined)
     _, report = pulled(restore_photos([source], tmp_path / "out", PSF))
     assert reason in report.skipped[0][1]
     assert list((tmp_path / "out").iterdir()) == []

@@ -13,8 +13,10 @@ from ddm_gui.engine.errors import UserError
 from ddm_gui.engine.field_blur import blur_field_same
 from ddm_gui.engine.photo import Photo, read
 from ddm_gui.engine.psf import PsfGrid
+from ddm_gui.engine.restore import recipe
 from ddm_gui.engine.restore.measurements import SignalSpectrum, measured_noise, measured_spectrum, passed_power
-from ddm_gui.engine.restore.wiener import LENGTH, WienerFilter, restore_photo
+from ddm_gui.engine.restore.recipe import Recipe
+from ddm_gui.engine.restore.wiener import LENGTH, Wiener, WienerFilter
 from ddm_gui.engine.scores import photo_psnr
 from ddm_gui.engine.simulate import Lens, dead_leaves, degrade, disc, gaussian
 
@@ -24,6 +26,10 @@ NATURAL = SignalSpectrum((-7.0, -2.2, 0.0, 0.0, 0.0, 0.0))
 
 def psf(kernels: np.ndarray, noise_sigma: float | None = None) -> PsfGrid:
     return PsfGrid(kernels.reshape(1, 1, -1, *kernels.shape[-2:]), noise_sigma)
+
+
+def restore_photo(photo: Photo, known: PsfGrid, noise_sigma: float | None = None) -> Photo:
+    return recipe.restore_photo(photo, known, Recipe(Wiener(noise_sigma)))
 
 
 def point(size: int) -> np.ndarray:
@@ -88,12 +94,12 @@ def test_photos_of_any_size(shape: tuple[int, int], channels: int) -> None:
 
 
 def test_one_kernel_serves_all_colours_and_each_colour_may_have_its_own(sharp: np.ndarray) -> None:
-    photo = Photo(sharp, 8)
+    photo = Photo(np.minimum(sharp, 0.99), 8)
     one, each = restore_photo(photo, psf(LENS[1]), 0.02), restore_photo(photo, psf(LENS), 0.02)
     for channel in range(3):
-        grey = restore_photo(Photo(sharp[..., channel : channel + 1], 8), psf(LENS[1]), 0.02)
+        grey = restore_photo(Photo(photo.pixels[..., channel : channel + 1], 8), psf(LENS[1]), 0.02)
         np.testing.assert_array_equal(one.pixels[..., channel], grey.pixels[..., 0])
-        grey = restore_photo(Photo(sharp[..., channel : channel + 1], 8), psf(LENS[channel]), 0.02)
+        grey = restore_photo(Photo(photo.pixels[..., channel : channel + 1], 8), psf(LENS[channel]), 0.02)
         np.testing.assert_array_equal(each.pixels[..., channel], grey.pixels[..., 0])
 
 

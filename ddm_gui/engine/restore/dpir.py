@@ -1,0 +1,84 @@
+"""Plug-and-play restoration with a denoiser: half-quadratic splitting, 8 steps (DPIR).
+
+From sigma_1 = 49/255 down to the photo's noise sigma, in equal steps of its logarithm:
+
+    x_k = argmin |W^(1/2)(A x - y)|^2 + alpha_k |x - z_(k-1)|^2,  alpha_k = lam (sigma / sigma_k)^2
+    z_k = the denoiser for noise of sigma_k, at x_k
+
+(Zhang et al. 2021, equations 6 and 7, algorithm 1; lam is its lambda.)
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
+
+from ddm_gui.engine.errors import UserError
+from ddm_gui.engine.photo import Photo
+from ddm_gui.engine.psf import PsfGrid
+from ddm_gui.engine.restore.restorer import Pixels, Restorer, number
+from ddm_gui.engine.settings import Scope, setting
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from ddm_gui.engine.restore.data_step import DataStep
+    from ddm_gui.engine.restore.denoisers import Denoiser
+
+
+HALO = 96  # px: what lies further changes a pixel by less than 1 of 255
+
+
+@dataclass(frozen=True)
+class Dpir(Restorer):
+    """A denoiser says what photos look like: the cleanest of all, and the slowest."""
+
+    name: ClassVar[str] = "dpir"
+    title: ClassVar[str] = "Plug and play (DPIR)"
+    citation: ClassVar[str] = "Zhang et al., 'Plug-and-play image restoration with deep denoiser prior', TPAMI 2021"
+
+    denoiser: str = setting(
+        "",
+        "Denoiser",
+        "A file of its weights: FFDNet, FDnCNN, DnCNN or DRUNet.",
+        scope=Scope.RUN,
+    )
+    steps: int = number(8, "Steps", "Of both, the data's and the denoiser's.", 1, 100)
+    first_sigma: float = number(49 / 255, "First noise", "That the denoiser is told at the first step.", 0.01, 1.0)
+    lam: float = number(0.23, "Lambda", "How much the denoiser counts against the data.", 0.001, 100.0)
+
+    def check(self) -> None:
+        self._network()
+
+    def pixels(self, photo: Photo, psf: PsfGrid, unclipped: Pixels | None, device: str) -> Pixels:
+        # torch loads here: the window opens before it.
+        import torch
+
+        from ddm_gui.engine.restore.splitting import Blurred, restored
+
+        network = self._network().to(torch.device(device))
+        sigma = max(self.noises(photo, psf))
+        blurred = Blurred(photo.pixels, psf, sigma, unclipped)
+        return restored(blurred, lambda step: self._splitting(step, network, sigma), HALO, torch.device(device))[0]
+
+    def _network(self) -> Denoiser:
+        from ddm_gui.engine.restore.denoisers import load_denoiser
+
+        if not self.denoiser:
+            raise UserError(
+                "Plug-and-play restoration (dpir) needs a denoiser.",
+                "It says what photos look like.",
+                "Name a file of its weights (denoiser): of FFDNet, FDnCNN, DnCNN or DRUNet.",
+            )
+        return load_denoiser(Path(self.denoiser))
+
+    def _splitting(self, step: DataStep, network: Denoiser, sigma: float) -> Tensor:
+        """x of one tile."""
+        z = step.start()
+        for index in range(self.steps):
+            done = index / max(self.steps - 1, 1)
+            level = self.first_sigma ** (1 - done) * sigma**done
+            x = step.solve(z, self.lam * (sigma / level) ** 2)
+            z = network.denoised(x, level)
+        return z

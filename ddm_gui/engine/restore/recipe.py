@@ -1,0 +1,150 @@
+"""A recipe: which restorer, with which settings, how strongly. What a project keeps, and what both front ends run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ddm_gui.engine.errors import UserError
+from ddm_gui.engine.photo import Photo
+from ddm_gui.engine.psf import PsfGrid
+from ddm_gui.engine.restore.dpir import Dpir
+from ddm_gui.engine.restore.evidence import MOVED, Evidence, evidence
+from ddm_gui.engine.restore.restorer import Restorer
+from ddm_gui.engine.restore.trust import sureness, unclipped
+from ddm_gui.engine.restore.tv import TotalVariation
+from ddm_gui.engine.restore.wiener import Wiener
+
+RESTORERS: dict[str, type[Restorer]] = {kind.name: kind for kind in (Wiener, TotalVariation, Dpir)}
+
+UNFIT = "The kernel does not fit this photo."
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How photos are restored. `strength`, in percent: 0 gives the photo back exactly, 100 all that the restorer says.
+
+    Raises:
+        UserError: the strength is out of its bounds.
+    """
+
+    restorer: Restorer = field(default_factory=Wiener)
+    strength: float = 100.0
+
+    def __post_init__(self) -> None:
+        if not 0.0 <= self.strength <= 100.0:
+            raise UserError(f"The strength cannot be {self.strength:g} %.", "It may be 0 to 100 %.")
+
+    def as_json(self) -> dict[str, Any]:
+        """What a project keeps."""
+        return {"restorer": self.restorer.name, "settings": asdict(self.restorer), "strength": self.strength}
+
+    @classmethod
+    def from_json(cls, content: Mapping[str, Any]) -> Recipe:
+        """The inverse of `as_json`.
+
+        Raises:
+            UserError: there is no such restorer or setting, or a value is out of its bounds.
+        """
+        return cls(
+            restorer_of(str(content.get("restorer", Wiener.name)), content.get("settings", {})),
+            float(content.get("strength", 100.0)),
+        )
+
+
+def restorer_of(name: str, settings: Mapping[str, Any]) -> Restorer:
+    """A restorer by name, with these settings; one that belongs to another is never ignored.
+
+    Raises:
+        UserError: there is no such restorer or setting, or a value is out of its bounds.
+    """
+    if name not in RESTORERS:
+        raise UserError(f"There is no restorer called '{name}'.", "", f"The restorers are: {', '.join(RESTORERS)}.")
+    kind = RESTORERS[name]
+    known = [item.name for item in fields(kind)]
+    foreign = sorted(set(settings) - set(known))
+    if foreign:
+        raise UserError(
+            f"{foreign[0]} does not belong to the restorer {name}.",
+            "It would change nothing.",
+            f"The settings of {name} are: {', '.join(known)}.",
+        )
+    return kind(**settings)
+
+
+@dataclass(frozen=True, eq=False)
+class Restored:
+    """A restored photo, and how far it is borne out by the photo; that is not known at strength 0."""
+
+    photo: Photo
+    evidence: Evidence | None
+
+
+def restore_photo(photo: Photo, psf: PsfGrid, recipe: Recipe | None = None, device: str = "cpu") -> Photo:
+    """The photo without the blur: see `restore`."""
+    return restore(photo, psf, recipe or Recipe(), device, judged=False).photo
+
+
+def restore(photo: Photo, psf: PsfGrid, recipe: Recipe, device: str = "cpu", judged: bool = True) -> Restored:
+    """The photo without the blur.
+
+    Args:
+        photo: of 1 or 3 channels, any size.
+        psf: kernels for the whole photo or over its field, of one channel (for all colours) or of as many as the photo
+            has.
+        recipe: how.
+        device: 'cpu' or 'cuda:0' and so on; restorers without a network always run on the CPU.
+        judged: whether the evidence is looked for, which takes about as long as a Wiener filter.
+
+    Returns:
+        The photo with other pixels, clipped to [0, 1]; depth, orientation and metadata are kept. A kernel that does
+        not blur leaves the photo as it is (Wiener). Where the kernel is not sure of itself less is corrected.
+
+    Raises:
+        UserError: the kernel's colours do not fit the photo's, or its light is another; or what came out cannot be
+            right: it holds values that are no numbers, is one even area, or its mean colour has moved.
+    """
+    _check_fits(psf, photo)
+    if recipe.strength == 0.0:
+        return Restored(photo, None)
+    pixels = recipe.restorer.pixels(photo, psf, unclipped(photo), device)
+    _refuse_ruined(photo.pixels, pixels)
+    found = None
+    if judged:
+        found = evidence(photo, pixels, psf, recipe.restorer.noises(photo, psf))
+        if found.moved > MOVED:
+            raise UserError(f"The restored photo's colour has moved by {100 * found.moved:.0f} %.", UNFIT)
+    share = sureness(psf, *photo.pixels.shape)
+    if share is not None or recipe.strength < 100.0:
+        part = np.float32(recipe.strength / 100.0) * (1.0 if share is None else share)
+        pixels = photo.pixels + part * (pixels - photo.pixels)
+    return Restored(photo.with_pixels(np.clip(pixels, 0.0, 1.0)), found)
+
+
+def _check_fits(psf: PsfGrid, photo: Photo) -> None:
+    """Refuses a PSF that cannot be used on a photo."""
+    channels = photo.pixels.shape[2]
+    if psf.channels not in (1, channels):
+        raise UserError(
+            f"The photo has {channels} colour channel and the PSF has {psf.channels}.",
+            "A PSF with one kernel per colour fits colour photos only.",
+            "Learn a PSF with one blur for all colours.",
+        )
+    if photo.light != psf.light:
+        raise UserError(
+            f"The photo is in {photo.light} light, and the PSF was learned in {psf.light} light.",
+            "Between the two lies a tone curve, so what blurs one does not blur the other in the same way.",
+            f"Read the photo in {psf.light} light, or learn a PSF in {photo.light} light.",
+        )
+
+
+def _refuse_ruined(before: NDArray[np.float32], after: NDArray[np.float32]) -> None:
+    """No photo that cannot be right: better none than one that looks like a result."""
+    if not np.isfinite(after).all():
+        raise UserError("The restored photo holds values that are no numbers.", UNFIT)
+    if np.ptp(after) == 0.0 and np.ptp(before) > 0.0:
+        raise UserError("The restored photo is one even area.", UNFIT)

@@ -1,0 +1,80 @@
+"""Photos restored by splitting: a data step that knows the blur, and a step that knows photos, in turns.
+
+Half-quadratic splitting with a denoiser (DPIR) and ADMM with the proximal operator of total variation share all but
+that second step. Tile by tile (see `tiles`), in float32, on any device.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ddm_gui.engine.field_blur import Window
+from ddm_gui.engine.psf import PsfGrid
+from ddm_gui.engine.restore.data_step import DataStep, data_step
+from ddm_gui.engine.restore.tiles import Tile, by_tiles
+
+TILE = 512  # px
+SMALLEST_TILE = 128  # px, when memory is short
+
+Pixels = NDArray[np.float32]
+
+
+@dataclass(frozen=True, eq=False)
+class Blurred:
+    """What is to be restored: pixels H x W x C; the kernels over its field; the noise, range of 1; where asked for the
+    weights W of its pixels, H x W x C, 1 where the noise is as said and 0 where the camera was clipped."""
+
+    pixels: Pixels
+    psf: PsfGrid
+    noise_sigma: float
+    weights: Pixels | None
+
+
+def restored(
+    blurred: Blurred, restore: Callable[[DataStep], Tensor], halo: int, device: torch.device
+) -> tuple[Pixels, int]:
+    """The photo restored by `restore`, which gives x of a data step; and the size of the tiles, TILE unless memory
+    forced smaller ones."""
+    tile = TILE
+    while True:
+        try:
+            return _by_tiles(blurred, restore, tile, halo, device), tile
+        except torch.OutOfMemoryError:
+            torch.cuda.empty_cache()
+            if tile > SMALLEST_TILE:
+                tile //= 2
+            elif device.type != "cpu":
+                device, tile = torch.device("cpu"), TILE
+            else:
+                raise
+
+
+def _by_tiles(
+    blurred: Blurred, restore: Callable[[DataStep], Tensor], tile: int, halo: int, device: torch.device
+) -> Pixels:
+    height, width = blurred.pixels.shape[:2]
+    kernels = torch.tensor(blurred.psf.kernels, device=device)
+
+    def work(pixels: Pixels, part: Tile) -> Pixels:
+        rows, cols = part.read
+        window = Window(rows.start, cols.start, height, width)
+        weights = None
+        if blurred.weights is not None and (blurred.weights[part.read] != 1.0).any():
+            weights = as_tensor(blurred.weights[part.read], device)
+        step = data_step(as_tensor(pixels, device), kernels, weights, window)
+        found = step.inside(restore(step))[0]
+        return found.permute(1, 2, 0).cpu().numpy()
+
+    with torch.inference_mode():
+        return by_tiles(blurred.pixels, tile, halo, work)
+
+
+def as_tensor(pixels: Pixels, device: torch.device) -> Tensor:
+    """H x W x C as 1 x C x H x W on a device."""
+    return torch.tensor(pixels, device=device).permute(2, 0, 1)[None].contiguous()

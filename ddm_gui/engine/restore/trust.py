@@ -1,0 +1,64 @@
+"""How far a photo is corrected, place by place: not where it was clipped, gently where the kernel is not sure."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import distance_transform_edt
+
+from ddm_gui.engine.photo import Photo
+from ddm_gui.engine.psf import PsfGrid, field_positions, node_weights
+
+Pixels = NDArray[np.float32]
+
+SURE, UNSURE = 0.8, 0.3  # confidence of a kernel by which a photo is corrected in full, and not at all
+HELD = 0.95  # share of a kernel's light within the reach that a clipped pixel has
+
+
+def unclipped(photo: Photo) -> Pixels | None:
+    """H x W x C: 0 where the camera's white was reached, else 1; None where it was nowhere.
+
+    What was there is not known, only that it was at least so bright.
+    """
+    half_step = 0.5 / (2**photo.depth - 1)
+    clipped = photo.pixels >= 1.0 - half_step
+    return np.where(clipped, np.float32(0), np.float32(1)) if clipped.any() else None
+
+
+def away_from_clipping(known: Pixels | None, psf: PsfGrid) -> Pixels | None:
+    """H x W x C in [0, 1]: 0 at clipped pixels (`unclipped`), 1 beyond the kernels' reach of them.
+
+    For restorers that cannot leave pixels out: what is made of clipped ones rings.
+    """
+    if known is None:
+        return None
+    share, reach = np.empty_like(known), _reach(psf)
+    for channel in range(known.shape[2]):
+        seen = known[..., channel] > 0
+        # Where nothing was clipped there is nothing to be away from, which the transform does not know.
+        distance = distance_transform_edt(seen) / reach if not seen.all() else 1.0
+        share[..., channel] = np.clip(distance, 0.0, 1.0)
+    return share
+
+
+def sureness(psf: PsfGrid, height: int, width: int, channels: int) -> Pixels | None:
+    """H x W x C in [0, 1]: how far to correct by the kernels' confidence, bilinear between the nodes; None: fully."""
+    if psf.confidence is None or bool((psf.confidence >= SURE).all()):
+        return None
+    share = np.clip((psf.confidence - UNSURE) / (SURE - UNSURE), 0.0, 1.0)
+    down, across = (
+        node_weights(count, np.array(field_positions(length))).astype(np.float32)
+        for count, length in zip(psf.nodes, (height, width), strict=True)
+    )
+    spread: Pixels = np.einsum("rh,sw,rsc->hwc", down, across, share, optimize=True)
+    return np.broadcast_to(spread, (height, width, channels))
+
+
+def _reach(psf: PsfGrid) -> float:
+    """px from a kernel's middle that hold HELD of its light, in the mean kernel; at least 1."""
+    kernel = psf.kernels.mean(axis=(0, 1, 2))
+    rows, cols = np.indices(kernel.shape) - psf.size // 2
+    distance = np.hypot(rows, cols).ravel()
+    order = np.argsort(distance)
+    light = np.cumsum(kernel.ravel()[order])
+    return max(1.0, float(distance[order][np.searchsorted(light, HELD * light[-1])]))

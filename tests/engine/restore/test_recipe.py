@@ -1,0 +1,157 @@
+"""All restorers by one call: they gain, they are judged, and what is clipped or not sure is spared."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ddm_gui.engine.errors import UserError
+from ddm_gui.engine.field_blur import blur_field_same
+from ddm_gui.engine.photo import Photo, read
+from ddm_gui.engine.psf import PsfGrid
+from ddm_gui.engine.restore import splitting
+from ddm_gui.engine.restore.dpir import Dpir
+from ddm_gui.engine.restore.recipe import RESTORERS, Recipe, restore, restore_photo, restorer_of
+from ddm_gui.engine.restore.restorer import Restorer
+from ddm_gui.engine.restore.trust import away_from_clipping, sureness, unclipped
+from ddm_gui.engine.restore.tv import TotalVariation
+from ddm_gui.engine.restore.wiener import Wiener
+from ddm_gui.engine.scores import photo_psnr
+from ddm_gui.engine.simulate import Lens, dead_leaves, degrade, gaussian
+
+LENS = Lens(coma=0.3, lateral=1.0, angle=0.6, softness=0.8).kernels(15)
+PSF = PsfGrid(LENS[None, None], 0.02)
+SHARP = 0.2 + 0.6 * dead_leaves(170, 150, np.random.default_rng(1))
+
+
+def blurred(psf: PsfGrid = PSF) -> Photo:
+    rng = np.random.default_rng(0)
+    pixels = blur_field_same(SHARP, psf.kernels) + 0.02 * rng.standard_normal(SHARP.shape).astype(np.float32)
+    return Photo(np.clip(pixels, 0, 1).astype(np.float32), 16)
+
+
+def over_the_field() -> PsfGrid:
+    grid = [[gaussian(15, 0.7 + 0.5 * row, 0.7 + 0.4 * col) for col in range(3)] for row in range(2)]
+    return PsfGrid(np.array(grid)[:, :, None], 0.02)
+
+
+@pytest.mark.parametrize("psf", [PSF, over_the_field()], ids=["one", "field"])
+@pytest.mark.parametrize("restorer", [Wiener(), TotalVariation()], ids=["wiener", "tv"])
+def test_a_blurred_photo_gains_and_what_it_gains_is_borne_out(restorer: Restorer, psf: PsfGrid) -> None:
+    photo = blurred(psf)
+    found = restore(photo, psf, Recipe(restorer))
+    before, after = (photo_psnr(pixels, SHARP, 15) for pixels in (photo.pixels, found.photo.pixels))
+    assert after > before + 1.0
+    assert found.evidence is not None
+    assert 0.5 < found.evidence.rms < 1.2
+    assert found.evidence.warning == ""
+
+
+def test_a_blur_that_is_not_the_photos_is_told() -> None:
+    photo = Photo(SHARP.astype(np.float32), 16)
+    found = restore(photo, PsfGrid(gaussian(15, 3.0)[None, None, None], 0.005), Recipe())
+    assert found.evidence is not None
+    assert found.evidence.rms > 2
+    assert "differs" in found.evidence.warning
+
+
+def test_plug_and_play_is_above_wiener(shared_data: Path) -> None:
+    sharp = read(shared_data / "photos" / "kodak24" / "kodim19.png").pixels[300:460, 200:360]
+    photo = Photo(degrade(sharp, LENS, 0.01, np.random.default_rng(0)), 16)
+    psf = replace(PSF, noise_sigma=0.01)
+    network = Dpir(denoiser=str(shared_data / "weights" / "ffdnet_color_converted.pth"))
+    scores = [photo_psnr(restore_photo(photo, psf, Recipe(each)).pixels, sharp, 15) for each in (Wiener(), network)]
+    assert scores[1] > scores[0] + 1.0, scores
+
+
+@pytest.mark.parametrize("psf", [PSF, over_the_field()], ids=["one", "field"])
+@pytest.mark.parametrize("name", ["tv", "dpir"])
+def test_tiled_is_whole(shared_data: Path, monkeypatch: pytest.MonkeyPatch, name: str, psf: PsfGrid) -> None:
+    """At most 1 of 255 anywhere, a tenth of that rms, and no larger step at a tile's edge than elsewhere."""
+    weights = str(shared_data / "weights" / "ffdnet_color_converted.pth")
+    restorer: Restorer = Dpir(denoiser=weights) if name == "dpir" else TotalVariation()
+    rng = np.random.default_rng(0)
+    sharp = read(shared_data / "photos" / "kodak24" / "kodim05.png").pixels[:300, :420]
+    pixels = blur_field_same(sharp, psf.kernels) + 0.02 * rng.standard_normal(sharp.shape).astype(np.float32)
+    photo = Photo(np.clip(pixels, 0, 1).astype(np.float32), 16)
+    whole = restore_photo(photo, psf, Recipe(restorer)).pixels
+    monkeypatch.setattr(splitting, "TILE", 200)
+    tiled = restore_photo(photo, psf, Recipe(restorer)).pixels
+    difference = tiled - whole
+    assert np.abs(difference).max() < 1 / 255
+    assert np.sqrt(np.square(difference).mean()) < 1 / 2550
+
+
+@pytest.mark.parametrize("name", ["wiener", "tv"])
+def test_strength_is_how_much_of_it(name: str) -> None:
+    photo, restorer = blurred(), restorer_of(name, {})
+    full, half = (restore_photo(photo, PSF, Recipe(restorer, strength)).pixels for strength in (100, 50))
+    nothing = restore(photo, PSF, Recipe(restorer, 0))
+    np.testing.assert_array_equal(nothing.photo.pixels, photo.pixels)
+    assert nothing.evidence is None
+    np.testing.assert_allclose(half, (full + photo.pixels) / 2, atol=0.02)
+    with pytest.raises(UserError, match="101"):
+        Recipe(restorer, 101)
+
+
+def test_clipped_highlights_do_not_ring() -> None:
+    """A lamp far beyond white on an even wall: around it a Wiener filter alone undershoots."""
+    light = np.full((90, 90, 1), 0.3, dtype=np.float32)
+    light[40:50, 40:50] = 6.0
+    kernel = gaussian(15, 1.5)
+    psf = PsfGrid(kernel[None, None, None], 0.002)
+    photo = Photo(np.clip(blur_field_same(light, psf.kernels), 0, 1), 16)
+    dark = {}
+    for name, restorer in (("wiener", Wiener()), ("tv", TotalVariation())):
+        found = restore_photo(photo, psf, Recipe(restorer)).pixels
+        dark[name] = float(found.min())
+    alone = Wiener().pixels(photo, psf, None, "cpu").min()
+    assert dark["wiener"] > 0.3 - 0.5 * (0.3 - alone)
+    assert dark["tv"] > 0.28
+    assert alone < 0.25
+
+
+def test_a_photo_that_is_not_clipped_has_nothing_to_spare() -> None:
+    assert unclipped(blurred()) is None
+    assert away_from_clipping(None, PSF) is None
+    white = np.minimum(SHARP, 0.95)
+    white[60:64, 70:72, 1] = 1.0
+    known = unclipped(Photo(white, 8))
+    share = away_from_clipping(known, PSF)
+    assert share is not None
+    assert (share[60:64, 70:72, 1] == 0).all()
+    assert (share[..., 0] == 1).all()
+    assert share[0, 0, 1] == 1
+    assert 0 < share[60, 73, 1] < 1
+
+
+def test_correction_is_gentle_where_a_kernel_is_not_sure() -> None:
+    confidence = np.ones((2, 3, 1), dtype=np.float32)
+    assert sureness(replace(over_the_field(), confidence=confidence), 170, 150, 3) is None
+    confidence[0, 0] = 0.0
+    psf = replace(over_the_field(), confidence=confidence)
+    photo = blurred(psf)
+    careful, full = restore_photo(photo, psf).pixels, restore_photo(photo, over_the_field()).pixels
+    np.testing.assert_array_equal(careful[0, 0], photo.pixels[0, 0])
+    np.testing.assert_allclose(careful[100:, 100:], full[100:, 100:], atol=1e-6)
+
+
+def test_a_recipe_comes_back_from_json() -> None:
+    for recipe in (Recipe(), Recipe(TotalVariation(weight=0.2, turns=5), 80.0), Recipe(Dpir(denoiser="a.pth"), 50.0)):
+        assert Recipe.from_json(recipe.as_json()) == recipe
+    assert list(RESTORERS) == ["wiener", "tv", "dpir"]
+    for kind in RESTORERS.values():
+        assert kind.title
+        assert kind.citation
+
+
+@pytest.mark.parametrize(
+    ("name", "settings", "named"),
+    [("unsharp", {}, "unsharp"), ("tv", {"denoiser": "x"}, "denoiser"), ("tv", {"turns": 0}, "turns")],
+)
+def test_what_no_restorer_has_is_refused(name: str, settings: dict[str, object], named: str) -> None:
+    with pytest.raises(UserError, match=named):
+        restorer_of(name, settings)
