@@ -1,8 +1,8 @@
 """Denoisers for plug-and-play restoration: networks of the field whose weights a person points to.
 
 A file of weights is recognised by the names and shapes of its tensors, nothing in it is run, and it is refused with a
-sentence where a shape or a value is wrong. Photos are B x C x H x W in [0, 1], sigma is the noise's standard deviation in the
-same range.
+sentence where a shape or a value is wrong. Photos are B x C x H x W in [0, 1], sigma is the noise's standard deviation
+in the same range.
 """
 
 from __future__ import annotations
