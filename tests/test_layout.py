@@ -34,12 +34,8 @@ def test_the_search_finds_each_unsafe_way(line: str) -> None:
 
 
 def test_the_search_passes_what_is_safe() -> None:
-    assert (
-        unsafe_lines(
-            "from pickle import UnpicklingError\nmodel.eval()\nretrieval(x)\ntorch.load(p, weights_only=True)\nnp.load(p, allow_pickle=False)\n"
-        )
-        == []
-    )
+    safe = "torch.load(p, weights_only=True)\nnp.load(p, allow_pickle=False)\nfrom pickle import UnpicklingError\n"
+    assert unsafe_lines(f"model.eval()\nretrieval(x)\n{safe}") == []
 
 
 def test_nothing_in_the_tree_is_unsafe() -> None:
