@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter
 
 from ddm_gui.engine.photo import Photo
 from ddm_gui.engine.psf import PsfGrid
@@ -19,9 +20,9 @@ MOVED = 0.02  # of a range of 1: a mean colour that moved by more is no blur tak
 
 @dataclass(frozen=True, eq=False)
 class Evidence:
-    """`residual`: H x W x C, (y - A x) over the noise; 0 along the photo's edges and where it was clipped. `rms`: its
-    root mean square elsewhere; 1 and less is what noise leaves. `moved`: the largest mean of y - A x of a colour there,
-    of a range of 1."""
+    """`residual`: H x W x C, (y - A x) over what is to be expected of it, by the noise and by the kernel's own error; 0
+    along the photo's edges and where it was clipped. `rms`: its root mean square elsewhere; 1 and less is as it should
+    be. `moved`: the largest mean of y - A x of a colour there, of a range of 1."""
 
     residual: Pixels
     rms: float
@@ -33,8 +34,8 @@ class Evidence:
         if self.rms <= NOISE_LIKE:
             return ""
         return (
-            f"Blurred again, the restored photo differs from the photo by {self.rms:.1f} times the noise: this blur is "
-            "not the photo's own."
+            f"Blurred again, the restored photo differs from the photo {self.rms:.1f} times as much as its noise "
+            "explains: this blur may not be the photo's own."
         )
 
 
@@ -61,6 +62,8 @@ def evidence(photo: Photo, restored: Pixels, psf: PsfGrid, noises: list[float]) 
     missing[~inside] = 0.0
     counts = np.maximum(inside.sum(axis=(0, 1)), 1)
     moved = float(np.abs(missing.sum(axis=(0, 1), dtype=np.float64) / counts).max())
-    residual = (missing / np.array(noises, dtype=np.float32)).astype(np.float32)
+    detail = photo.pixels - gaussian_filter(photo.pixels, (psf.size / 4, psf.size / 4, 0), mode="nearest")
+    expected = np.square(noises) + psf.kernel_error * np.square(detail, dtype=np.float64).mean(axis=(0, 1))
+    residual = (missing / np.sqrt(expected)).astype(np.float32)
     squares = np.square(residual, dtype=np.float64).sum()
     return Evidence(residual, float(np.sqrt(squares / max(int(inside.sum()), 1))), moved)
