@@ -760,7 +760,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "start": "spectral",
         "images_flow": 64_000,
         "images_phase": 9_600,
-        "images_kernel": 48_000,
+        "images_kernel": 32_000,
     },
     "paper-ffhq-motion": _PAPER_FFHQ,
     "paper-ffhq-gaussian": _PAPER_FFHQ,
