@@ -15,7 +15,7 @@ from ddm_gui.engine.psf import PsfGrid
 from ddm_gui.engine.restore.dpir import Dpir
 from ddm_gui.engine.restore.evidence import MOVED, Evidence, evidence
 from ddm_gui.engine.restore.restorer import Restorer
-from ddm_gui.engine.restore.trust import sureness, unclipped
+from ddm_gui.engine.restore.trust import away_from_clipping, sureness, unclipped
 from ddm_gui.engine.restore.tv import TotalVariation
 from ddm_gui.engine.restore.wiener import Wiener
 
@@ -102,7 +102,8 @@ def restore(photo: Photo, psf: PsfGrid, recipe: Recipe, device: str = "cpu", jud
 
     Returns:
         The photo with other pixels, clipped to [0, 1]; depth, orientation and metadata are kept. A kernel that does
-        not blur leaves the photo as it is (Wiener). Where the kernel is not sure of itself less is corrected.
+        not blur leaves the photo as it is (Wiener). Where the kernel is not sure of itself less is corrected, and
+        around areas that were clipped, which would ring.
 
     Raises:
         UserError: the kernel's colours do not fit the photo's, or its light is another; or what came out cannot be
@@ -111,17 +112,18 @@ def restore(photo: Photo, psf: PsfGrid, recipe: Recipe, device: str = "cpu", jud
     _check_fits(psf, photo)
     if recipe.strength == 0.0:
         return Restored(photo, None)
-    pixels = recipe.restorer.pixels(photo, psf, unclipped(photo), device)
+    seen = unclipped(photo)
+    pixels = recipe.restorer.pixels(photo, psf, seen, device)
     _refuse_ruined(photo.pixels, pixels)
     found = None
     if judged:
         found = evidence(photo, pixels, psf, recipe.restorer.noises(photo, psf))
         if found.moved > MOVED:
             raise UserError(f"The restored photo's colour has moved by {100 * found.moved:.0f} %.", UNFIT)
-    share = sureness(psf, *photo.pixels.shape)
-    if share is not None or recipe.strength < 100.0:
-        part = np.float32(recipe.strength / 100.0) * (1.0 if share is None else share)
-        pixels = photo.pixels + part * (pixels - photo.pixels)
+    strength = recipe.strength / 100.0 if recipe.strength < 100.0 else None
+    for share in (sureness(psf, *photo.pixels.shape), away_from_clipping(seen, psf), strength):
+        if share is not None:
+            pixels = photo.pixels + np.float32(share) * (pixels - photo.pixels)
     return Restored(photo.with_pixels(np.clip(pixels, 0.0, 1.0)), found)
 
 

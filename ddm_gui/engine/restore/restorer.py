@@ -58,7 +58,8 @@ class Restorer(ABC):
         Args:
             photo: of 1 or 3 channels, any size.
             psf: of one channel or of as many as the photo has.
-            unclipped: H x W x C, 0 where the camera was clipped, else 1; None: nowhere.
+            unclipped: H x W x C, 0 where the camera was clipped, else 1, for restorers that can leave pixels out of
+                what they fit; None: nowhere.
             device: 'cpu' or 'cuda:0' and so on.
         """
 

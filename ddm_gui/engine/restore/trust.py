@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import distance_transform_edt
+from scipy.ndimage import distance_transform_edt, uniform_filter
 
 from ddm_gui.engine.photo import Photo
 from ddm_gui.engine.psf import PsfGrid, field_positions, node_weights
@@ -12,6 +12,7 @@ from ddm_gui.engine.psf import PsfGrid, field_positions, node_weights
 Pixels = NDArray[np.float32]
 
 SURE, UNSURE = 0.8, 0.3  # confidence of a kernel by which a photo is corrected in full, and not at all
+CROWDED = 0.6  # share of the 3 x 3 pixels around a clipped one that are clipped, too, in an area that is
 HELD = 0.95  # share of a kernel's light within the reach that a clipped pixel has
 
 
@@ -26,19 +27,20 @@ def unclipped(photo: Photo) -> Pixels | None:
 
 
 def away_from_clipping(known: Pixels | None, psf: PsfGrid) -> Pixels | None:
-    """H x W x C in [0, 1]: 0 at clipped pixels (`unclipped`), 1 beyond the kernels' reach of them.
+    """H x W x C in [0, 1]: 0 at clipped pixels (`unclipped`), 1 beyond the kernels' reach of them; None: 1 everywhere.
 
-    For restorers that cannot leave pixels out: what is made of clipped ones rings.
+    What is made of areas that are clipped rings around them. Single pixels, which noise has carried to white, are none.
+    (Nothing corrected within the reach at all, and all from twice that on, costs a photo with a white sky 1 dB.)
     """
     if known is None:
         return None
-    share, reach = np.empty_like(known), _reach(psf)
+    share, reach = np.ones_like(known), _reach(psf)
     for channel in range(known.shape[2]):
-        seen = known[..., channel] > 0
-        # Where nothing was clipped there is nothing to be away from, which the transform does not know.
-        distance = distance_transform_edt(seen) / reach if not seen.all() else 1.0
-        share[..., channel] = np.clip(distance, 0.0, 1.0)
-    return share
+        clipped = known[..., channel] == 0
+        clipped &= uniform_filter(clipped.astype(np.float32), 3, mode="nearest") > CROWDED
+        if clipped.any():
+            share[..., channel] = np.clip(distance_transform_edt(~clipped) / reach, 0.0, 1.0)
+    return None if bool((share == 1).all()) else share
 
 
 def sureness(psf: PsfGrid, height: int, width: int, channels: int) -> Pixels | None:

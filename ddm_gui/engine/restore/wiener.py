@@ -27,7 +27,6 @@ from ddm_gui.engine.restore.measurements import (
 )
 from ddm_gui.engine.restore.restorer import Pixels as Channels
 from ddm_gui.engine.restore.restorer import Restorer
-from ddm_gui.engine.restore.trust import away_from_clipping
 
 Array = NDArray[np.float64]
 Pixels = NDArray[np.floating[Any]]
@@ -53,8 +52,7 @@ class Wiener(Restorer):
             pixels = photo.pixels[..., channel]
             spectrum = measured_spectrum(pixels, passed_power(kernels), noise)
             restored[..., channel] = WienerFilter.design(kernels, noise, spectrum, psf.kernel_error).apply(pixels)
-        share = away_from_clipping(unclipped, psf)
-        return restored if share is None else photo.pixels + share * (restored - photo.pixels)
+        return restored
 
 
 @dataclass(frozen=True, eq=False)
