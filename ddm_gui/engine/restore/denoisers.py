@@ -38,15 +38,11 @@ BAD_FILE = (
 class Denoiser(nn.Module, ABC):
     """A network that takes white Gaussian noise of a known size out of photos.
 
-    `channels` are those of the photos it knows; `reach` is how many px further than a pixel it looks; sizes must be
-    multiples of `multiple`, which `denoised` sees to.
+    `channels` are those of the photos it knows; sizes must be multiples of `multiple`, which `denoised` sees to.
     """
 
-    name: ClassVar[str]
-    citation: ClassVar[str]
     multiple: ClassVar[int] = 1
     channels: int
-    reach: int
 
     @abstractmethod
     def forward(self, noisy: Tensor, sigma: float) -> Tensor:
@@ -91,18 +87,20 @@ class Convolutions(nn.Module):
         return x
 
 
-class FFDNet(Denoiser):
-    """At half size, told the noise's size as one more channel."""
-
-    name = "FFDNet"
-    citation = "Zhang, Zuo, Zhang, 'FFDNet: Toward a fast and flexible solution for CNN-based image denoising', 2018"
-    multiple = 2
+class Plain(Denoiser):
+    """One whose weights are those of `Convolutions`."""
 
     def __init__(self, weights: list[tuple[Tensor, Tensor]]) -> None:
         super().__init__()
-        self.channels = weights[-1][0].shape[0] // 4
-        self.reach = 2 * len(weights)
+        self.channels = weights[-1][0].shape[0] // self.multiple**2
         self.layers = Convolutions(weights)
+
+
+class FFDNet(Plain):
+    """At half size, told the noise's size as one more channel (Zhang, Zuo and Zhang, "FFDNet: Toward a fast and
+    flexible solution for CNN-based image denoising", 2018)."""
+
+    multiple = 2
 
     def forward(self, noisy: Tensor, sigma: float) -> Tensor:
         packed = pixel_unshuffle(noisy, 2)
@@ -110,39 +108,23 @@ class FFDNet(Denoiser):
         return result
 
 
-class FDnCNN(Denoiser):
-    """At full size, told the noise's size as one more channel."""
-
-    name = "FDnCNN"
-    citation = "Zhang, Zuo, Chen, Meng, Zhang, 'Beyond a Gaussian denoiser', 2017 (the flexible variant of its code)"
-
-    def __init__(self, weights: list[tuple[Tensor, Tensor]]) -> None:
-        super().__init__()
-        self.channels = weights[-1][0].shape[0]
-        self.reach = len(weights)
-        self.layers = Convolutions(weights)
+class FDnCNN(Plain):
+    """At full size, told the noise's size as one more channel: the flexible variant of DnCNN's published code."""
 
     def forward(self, noisy: Tensor, sigma: float) -> Tensor:
         result: Tensor = self.layers(_with_level(noisy, sigma))
         return result
 
 
-class DnCNN(Denoiser):
-    """Knows noise of one size, s = 25/255, which it predicts.
+class DnCNN(Plain):
+    """Knows noise of one size, s = 25/255, which it predicts (Zhang, Zuo, Chen, Meng and Zhang, "Beyond a Gaussian
+    denoiser: Residual learning of deep CNN for image denoising", 2017).
 
     Photos of more noise are scaled to that. For less, sigma, what it predicts counts (sigma/s)^2: by Tweedie's formula
     it is -s^2 times the gradient of the log density of photos with noise s, which stands for that with noise sigma.
     """
 
-    name = "DnCNN"
-    citation = "Zhang, Zuo, Chen, Meng, Zhang, 'Beyond a Gaussian denoiser: Residual learning of deep CNN', 2017"
     known_sigma: ClassVar[float] = 25 / 255
-
-    def __init__(self, weights: list[tuple[Tensor, Tensor]]) -> None:
-        super().__init__()
-        self.channels = weights[-1][0].shape[0]
-        self.reach = len(weights)
-        self.layers = Convolutions(weights)
 
     def forward(self, noisy: Tensor, sigma: float) -> Tensor:
         scale = min(self.known_sigma / max(sigma, 1e-6), 1.0)
@@ -170,12 +152,9 @@ class _Residual(nn.Module):
 
 class DRUNet(Denoiser):
     """A U-Net of residual blocks at four sizes, told the noise's size as one more channel; without any bias, so that
-    it works for noise of sizes that it never saw."""
+    it works for noise of sizes that it never saw (Zhang et al., "Plug-and-play image restoration with deep denoiser
+    prior", TPAMI 2021)."""
 
-    name = "DRUNet"
-    citation = (
-        "Zhang, Li, Zuo, Zhang, Van Gool, Timofte, 'Plug-and-play image restoration with deep denoiser prior', 2021"
-    )
     multiple = 8
     widths: ClassVar[tuple[int, int, int, int]] = (64, 128, 256, 512)
     blocks: ClassVar[int] = 4
@@ -183,7 +162,6 @@ class DRUNet(Denoiser):
     def __init__(self, channels: int) -> None:
         super().__init__()
         self.channels = channels
-        self.reach = 128  # of the weight of what lies further, little is left
         narrow, *_, deep = self.widths
         self.m_head = nn.Conv2d(channels + 1, narrow, 3, padding=1, bias=False)
         pairs = list(zip(self.widths[:-1], self.widths[1:], strict=True))
