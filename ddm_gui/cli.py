@@ -129,7 +129,7 @@ def build_parser() -> argparse.ArgumentParser:
     restore.add_argument("--output", type=Path, required=True, metavar="DIR", help="where restored photos are written")
     restore.add_argument("--format", choices=FORMATS, default="same", help="file format (default: as the input)")
     restore.add_argument("--quality", type=int, default=95, metavar="1-100", help="of JPEG (default: 95)")
-    titles = "; ".join(f"{name}: {kind.title}" for name, kind in RESTORERS.items())
+    titles = "; ".join(f"{name}: {kind.title} ({kind.citation})" for name, kind in RESTORERS.items())
     restore.add_argument(
         "--restorer", choices=list(RESTORERS), default=Wiener.name, help=f"how (default: wiener); {titles}"
     )
