@@ -10,6 +10,7 @@ From sigma_1 = 49/255 down to the photo's noise sigma, in equal steps of its log
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
@@ -51,16 +52,17 @@ class Dpir(Restorer):
     def check(self) -> None:
         self._network()
 
-    def pixels(self, photo: Photo, psf: PsfGrid, unclipped: Pixels | None, device: str) -> Pixels:
+    def pixels(
+        self, photo: Photo, psf: PsfGrid, noises: Sequence[float], unclipped: Pixels | None, device: str
+    ) -> Pixels:
         # torch loads here: the window opens before it.
         import torch
 
         from ddm_gui.engine.restore.splitting import Blurred, restored
 
         network = self._network().to(torch.device(device))
-        sigma = max(self.noises(photo, psf))
-        blurred = Blurred(photo.pixels, psf, sigma, unclipped)
-        return restored(blurred, lambda step: self._splitting(step, network, sigma), HALO, torch.device(device))[0]
+        sigma, blurred = max(noises), Blurred(photo.pixels, psf, unclipped)
+        return restored(blurred, lambda step: self._splitting(step, network, sigma), HALO, torch.device(device))
 
     def _network(self) -> Denoiser:
         from ddm_gui.engine.restore.denoisers import load_denoiser

@@ -1,9 +1,9 @@
-"""A recipe: which restorer, with which settings, how strongly. What a project keeps, and what both front ends run."""
+"""A recipe: which restorer, with which settings, how strongly; and what comes of it."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 import numpy as np
@@ -38,22 +38,6 @@ class Recipe:
     def __post_init__(self) -> None:
         if not 0.0 <= self.strength <= 100.0:
             raise UserError(f"The strength cannot be {self.strength:g} %.", "It may be 0 to 100 %.")
-
-    def as_json(self) -> dict[str, Any]:
-        """What a project keeps."""
-        return {"restorer": self.restorer.name, "settings": asdict(self.restorer), "strength": self.strength}
-
-    @classmethod
-    def from_json(cls, content: Mapping[str, Any]) -> Recipe:
-        """The inverse of `as_json`.
-
-        Raises:
-            UserError: there is no such restorer or setting, or a value is out of its bounds.
-        """
-        return cls(
-            restorer_of(str(content.get("restorer", Wiener.name)), content.get("settings", {})),
-            float(content.get("strength", 100.0)),
-        )
 
 
 def restorer_of(name: str, settings: Mapping[str, Any]) -> Restorer:
@@ -112,12 +96,12 @@ def restore(photo: Photo, psf: PsfGrid, recipe: Recipe, device: str = "cpu", jud
     _check_fits(psf, photo)
     if recipe.strength == 0.0:
         return Restored(photo, None)
-    seen = unclipped(photo)
-    pixels = recipe.restorer.pixels(photo, psf, seen, device)
+    seen, noises = unclipped(photo), recipe.restorer.noises(photo, psf)
+    pixels = recipe.restorer.pixels(photo, psf, noises, seen, device)
     _refuse_ruined(photo.pixels, pixels)
     found = None
     if judged:
-        found = evidence(photo, pixels, psf, recipe.restorer.noises(photo, psf))
+        found = evidence(photo, pixels, psf, noises)
         if found.moved > MOVED:
             raise UserError(f"The restored photo's colour has moved by {100 * found.moved:.0f} %.", UNFIT)
     strength = recipe.strength / 100.0 if recipe.strength < 100.0 else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import Any, ClassVar
 
@@ -52,12 +53,15 @@ class Restorer(ABC):
         return
 
     @abstractmethod
-    def pixels(self, photo: Photo, psf: PsfGrid, unclipped: Pixels | None, device: str) -> Pixels:
+    def pixels(
+        self, photo: Photo, psf: PsfGrid, noises: Sequence[float], unclipped: Pixels | None, device: str
+    ) -> Pixels:
         """H x W x C without the blur, not clipped.
 
         Args:
             photo: of 1 or 3 channels, any size.
             psf: of one channel or of as many as the photo has.
+            noises: of the photo, see `noises`.
             unclipped: H x W x C, 0 where the camera was clipped, else 1, for restorers that can leave pixels out of
                 what they fit; None: nowhere.
             device: 'cpu' or 'cuda:0' and so on.

@@ -20,44 +20,22 @@ from ddm_gui.engine.restore.data_step import DataStep, data_step
 from ddm_gui.engine.restore.tiles import Tile, by_tiles
 
 TILE = 512  # px
-SMALLEST_TILE = 128  # px, when memory is short
 
 Pixels = NDArray[np.float32]
 
 
 @dataclass(frozen=True, eq=False)
 class Blurred:
-    """What is to be restored: pixels H x W x C; the kernels over its field; the noise, range of 1; where asked for the
-    weights W of its pixels, H x W x C, 1 where the noise is as said and 0 where the camera was clipped."""
+    """What is to be restored: pixels H x W x C; the kernels over its field; where asked for the weights W of its
+    pixels, H x W x C, 0 where the camera was clipped, else 1."""
 
     pixels: Pixels
     psf: PsfGrid
-    noise_sigma: float
     weights: Pixels | None
 
 
-def restored(
-    blurred: Blurred, restore: Callable[[DataStep], Tensor], halo: int, device: torch.device
-) -> tuple[Pixels, int]:
-    """The photo restored by `restore`, which gives x of a data step; and the size of the tiles, TILE unless memory
-    forced smaller ones."""
-    tile = TILE
-    while True:
-        try:
-            return _by_tiles(blurred, restore, tile, halo, device), tile
-        except torch.OutOfMemoryError:
-            torch.cuda.empty_cache()
-            if tile > SMALLEST_TILE:
-                tile //= 2
-            elif device.type != "cpu":
-                device, tile = torch.device("cpu"), TILE
-            else:
-                raise
-
-
-def _by_tiles(
-    blurred: Blurred, restore: Callable[[DataStep], Tensor], tile: int, halo: int, device: torch.device
-) -> Pixels:
+def restored(blurred: Blurred, restore: Callable[[DataStep], Tensor], halo: int, device: torch.device) -> Pixels:
+    """The photo restored by `restore`, which gives x of a data step; `halo` px around a tile are worked on with it."""
     height, width = blurred.pixels.shape[:2]
     kernels = torch.tensor(blurred.psf.kernels, device=device)
 
@@ -72,7 +50,7 @@ def _by_tiles(
         return found.permute(1, 2, 0).cpu().numpy()
 
     with torch.inference_mode():
-        return by_tiles(blurred.pixels, tile, halo, work)
+        return by_tiles(blurred.pixels, TILE, halo, work)
 
 
 def as_tensor(pixels: Pixels, device: torch.device) -> Tensor:

@@ -8,6 +8,7 @@ to turn. sigma is the photo's noise.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
@@ -37,15 +38,16 @@ class TotalVariation(Restorer):
     weight: float = number(0.1, "Smoothing", "Weight of the total variation, in units of the photo's noise.", 0.0, 10.0)
     turns: int = number(20, "Turns", "Of both steps; more come closer to the least.", 1, 200)
 
-    def pixels(self, photo: Photo, psf: PsfGrid, unclipped: Pixels | None, device: str) -> Pixels:
+    def pixels(
+        self, photo: Photo, psf: PsfGrid, noises: Sequence[float], unclipped: Pixels | None, device: str
+    ) -> Pixels:
         # torch loads here: the window opens before it.
         import torch
 
         from ddm_gui.engine.restore.splitting import Blurred, restored
 
-        sigma = max(self.noises(photo, psf))
-        blurred = Blurred(photo.pixels, psf, sigma, unclipped)
-        return restored(blurred, lambda step: self._admm(step, sigma), HALO, torch.device(device))[0]
+        sigma, blurred = max(noises), Blurred(photo.pixels, psf, unclipped)
+        return restored(blurred, lambda step: self._admm(step, sigma), HALO, torch.device(device))
 
     def _admm(self, step: DataStep, sigma: float) -> Tensor:
         """x of one tile."""

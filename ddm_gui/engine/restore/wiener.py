@@ -7,6 +7,7 @@ kernel changes over the field there is a filter for each node of the grid, and w
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
 from typing import Any, ClassVar
@@ -45,9 +46,11 @@ class Wiener(Restorer):
     title: ClassVar[str] = "Wiener"
     citation: ClassVar[str] = "Wiener, 'Extrapolation, interpolation, and smoothing of stationary time series', 1949"
 
-    def pixels(self, photo: Photo, psf: PsfGrid, unclipped: Channels | None, device: str) -> Channels:
+    def pixels(
+        self, photo: Photo, psf: PsfGrid, noises: Sequence[float], unclipped: Channels | None, device: str
+    ) -> Channels:
         restored = np.empty_like(photo.pixels)
-        for channel, noise in enumerate(self.noises(photo, psf)):
+        for channel, noise in enumerate(noises):
             kernels = psf.kernels[:, :, channel if psf.channels > 1 else 0].astype(np.float64)
             pixels = photo.pixels[..., channel]
             spectrum = measured_spectrum(pixels, passed_power(kernels), noise)

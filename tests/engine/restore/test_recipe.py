@@ -108,7 +108,7 @@ def test_clipped_highlights_ring_less() -> None:
     around[32:58, 32:58] = True
     around[37:53, 37:53] = False
     restorer = TotalVariation()
-    alone = np.clip(restorer.pixels(photo, psf, None, "cpu"), 0, 1)
+    alone = np.clip(restorer.pixels(photo, psf, [0.005], None, "cpu"), 0, 1)
     spared = restore_photo(photo, psf, Recipe(restorer)).pixels
     before, after = (float(np.abs(pixels[around] - 0.3).mean()) for pixels in (alone, spared))
     assert after < 0.5 * before, (before, after)
@@ -140,11 +140,10 @@ def test_correction_is_gentle_where_a_kernel_is_not_sure() -> None:
     np.testing.assert_allclose(careful[100:, 100:], full[100:, 100:], atol=1e-6)
 
 
-def test_a_recipe_comes_back_from_json() -> None:
-    for recipe in (Recipe(), Recipe(TotalVariation(weight=0.2, turns=5), 80.0), Recipe(Dpir(denoiser="a.pth"), 50.0)):
-        assert Recipe.from_json(recipe.as_json()) == recipe
+def test_each_restorer_says_what_it_is() -> None:
     assert list(RESTORERS) == ["wiener", "tv", "dpir"]
-    for kind in RESTORERS.values():
+    for name, kind in RESTORERS.items():
+        assert kind.name == name
         assert kind.title
         assert kind.citation
 
