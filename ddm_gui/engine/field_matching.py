@@ -36,7 +36,7 @@ from ddm_gui.engine.field_phase import (
 from ddm_gui.engine.field_start import FieldShape, FieldStart, coloured, measure_field
 from ddm_gui.engine.flow import FlowModel, PathSample, sample_path
 from ddm_gui.engine.ikl import excess_loss
-from ddm_gui.engine.kernels import build_kernels
+from ddm_gui.engine.kernels import begun, build_kernels
 from ddm_gui.engine.patches import PatchPool
 from ddm_gui.engine.phase import all_pass_gradients, placed_spectrum, taps_width
 from ddm_gui.engine.reliability import reliability
@@ -362,19 +362,14 @@ def _learn_alternating(
 ) -> Generator[Event, None, Match]:
     """The paper's procedure for a grid of kernels."""
     spectral = known.shape.kernels(settings.kernel_size)
-    kernels = spectral
-    if settings.start == "flat":
-        kernels = torch.full_like(spectral, 1 / settings.kernel_size**2)
-    elif settings.start == "random":
-        kernels = torch.rand(spectral.shape, generator=torch.Generator().manual_seed(settings.seed))
-        kernels = kernels / kernels.sum(dim=(-2, -1), keepdim=True)
+    kernels = begun(settings, spectral)
     gains = torch.full((degraded.channels,), known.gain)
     model = build_kernels(settings, kernels, gains, known.noise_sigma).to(device)
     simulation = Simulation(flow.sight, degraded.depth, settings, known.field)
     training = AlternatingTraining(flow, clean, simulation, model, settings)
     yield from run(training, checkpoint, fingerprint)
-    found, begun, visible = (training.grid(each) for each in (training.average, kernels, spectral))
-    return Match(found, begun, visible, float(training.average_sigma), float(training.ikl))
+    found, first, visible = (training.grid(each) for each in (training.average, kernels, spectral))
+    return Match(found, first, visible, float(training.average_sigma), float(training.ikl))
 
 
 def _named(scarce: Tensor, cols: int) -> str:

@@ -167,16 +167,21 @@ def start_kernels(settings: Settings, degraded: Tensor, clean: Tensor, noise_sig
 
     With one kernel for all colours the spectral start is that of the mean over colours.
     """
-    size = settings.kernel_size
-    kernels, gains = spectral_start(degraded, clean, noise_sigma, size)
-    count = settings.channels or kernels.shape[0]
-    if settings.start == "flat":
-        kernels = torch.ones_like(kernels)
-    elif settings.start == "random":
-        kernels = torch.rand(kernels.shape, generator=torch.Generator().manual_seed(settings.seed))
-    if count < kernels.shape[0]:
+    kernels, gains = spectral_start(degraded, clean, noise_sigma, settings.kernel_size)
+    if (settings.channels or kernels.shape[0]) < kernels.shape[0]:
         kernels = kernels.mean(dim=0, keepdim=True)
-    return kernels / kernels.sum(dim=(1, 2), keepdim=True), gains
+    return begun(settings, kernels), gains
+
+
+def begun(settings: Settings, spectral: Tensor) -> Tensor:
+    """The start that the setting `start` asks for where the spectra give kernels ... x k x k: these, flat or random
+    ones of the same shape, each summing to one."""
+    kernels = spectral
+    if settings.start == "flat":
+        kernels = torch.ones_like(spectral)
+    elif settings.start == "random":
+        kernels = torch.rand(spectral.shape, generator=torch.Generator().manual_seed(settings.seed))
+    return kernels / kernels.sum(dim=(-2, -1), keepdim=True)
 
 
 def _coordinates(size: int, device: torch.device) -> Tensor:
