@@ -48,9 +48,9 @@ class LensLine(QFrame):
     def _show(self) -> None:
         words = []
         if self._opened is not None:
-            words.append(f"Photos are restored with the opened lens {_short(self._opened.name)}.")
+            words.append(f"Photos are restored with the opened lens “{_short(self._opened.name)}”.")
         if self._compared is not None:
-            words.append(f"Beside {'it' if words else 'what is learned'}: {_short(self._compared.name)}.")
+            words.append(f"Beside {'it' if words else 'what is learned'}: “{_short(self._compared.name)}”.")
         self._words.setText(" ".join(words))
         self._words.setToolTip(self._words.text())
         self.close_button.setVisible(self._opened is not None)

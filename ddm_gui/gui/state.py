@@ -145,7 +145,7 @@ def kernel_is_finished(now: Situation) -> bool:
 def kernel_words(now: Situation) -> str:
     """What photos are restored with."""
     if now.opened:
-        return f"the opened lens {now.opened}"
+        return f"the opened lens “{now.opened}”"
     return "the learned kernel" if kernel_is_finished(now) else "the kernel learned so far"
 
 

@@ -606,7 +606,7 @@ def test_photos_are_restored_with_the_lens_that_was_opened_until_it_is_closed(
     controller.open_lens(a_lens(tmp_path / "Helios.safetensors"))
     assert opened == ["Helios"]
     assert (controller.psf.size, controller.psf.noise_sigma) == (7, 0.02)
-    assert shown(controller.situation).export_tip.endswith("with the opened lens Helios")
+    assert shown(controller.situation).export_tip.endswith("with the opened lens “Helios”")
     controller.close_lens()
     assert opened == ["Helios", None]
     assert controller.psf.size == 5

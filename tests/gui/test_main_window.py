@@ -509,10 +509,10 @@ def test_a_lens_dropped_on_the_empty_window_is_opened_and_said_until_it_is_close
     assert view.isVisible()
     assert view.field.isVisible()
     assert view.parentWidget() is window._large
-    assert "Photos are restored with the opened lens Helios." in texts(line)
+    assert "Photos are restored with the opened lens “Helios”." in texts(line)
     assert window.copy_lens_action.isEnabled()
     window.controller.compare_lens(path)
-    assert "Beside it: Helios." in texts(line)
+    assert "Beside it: “Helios”." in texts(line)
     assert "NCC 1.000" in texts(view)
     line.end_button.click()
     assert "NCC" not in texts(view)
@@ -532,7 +532,7 @@ def test_the_export_says_which_lens_it_restores_with(
     assert drop(zone, path)  # where photos go a lens is still a lens
     assert window.controller.found(Role.DEGRADED).sources == (degraded_folder,)
     window.run_bar.export_button.click()
-    assert "Restore 2 photos with the opened lens Helios" in texts(window.export_dialog)
+    assert "Restore 2 photos with the opened lens “Helios”" in texts(window.export_dialog)
     window.export_dialog.close()
 
 
