@@ -1,7 +1,7 @@
 """How well, how fast and with how much memory each restorer takes a known blur out of photos, all in one table.
 
-    python tests/bench/restorers.py [uniform] [lens] [--photos 2] [--size PX] [--sets kodak24 cbsd68]
-        [--noise .01 .02] [--psf FILE ...] [--denoiser FILE ...] [--only wiener tv ...] [--lpips BACKBONE HEADS]
+    python tests/bench/restorers.py [--blurs uniform lens] [--sets kodak24 cbsd68] [--noise .01 .02] [--photos 2]
+        [--size PX] [--psf FILE ...] [--denoiser FILE ...] [--only wiener tv ...] [--lpips BACKBONE HEADS]
         [--output DIR] [--data DIR]
 
 Photos of each set are blurred by one kernel (`uniform`: the coma of benchmark.py) or by a lens of 8 x 8 kernels in
@@ -243,7 +243,7 @@ def priced(name: str, blur: str, found: dict[Case, dict[str, Any]]) -> list[str]
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("blurs", nargs="*", default=list(BLURS), metavar="BLUR", help="uniform, lens (default: both)")
+    parser.add_argument("--blurs", nargs="+", choices=BLURS, default=list(BLURS))
     parser.add_argument("--photos", type=int, default=2, help="of each set; 0: all (default: 2)")
     parser.add_argument(
         "--size", type=int, metavar="PX", help="of the middle of each photo that is taken (default: all)"
@@ -259,8 +259,6 @@ def main() -> None:
     arguments = parser.parse_args()
     if arguments.data is None or not (arguments.data / "photos").is_dir():
         sys.exit("Give --data DIR, or name in DDM_TEST_DATA the folder that holds photos/, kernels/ and weights/.")
-    if unknown := set(arguments.blurs) - set(BLURS):
-        sys.exit(f"There is no blur called {', '.join(sorted(unknown))}; there are {' and '.join(BLURS)}.")
     data, root = arguments.data, arguments.output.absolute() / "restorers"
     learned, networks = learned_kernels(arguments.psf, data), denoisers(data, arguments.denoiser)
     names = [NONE, Wiener.name, TotalVariation.name, *networks]

@@ -3,7 +3,8 @@
     x = argmin |W^(1/2) (A x - y)|^2 + alpha |x - z|^2,    (A'WA + alpha) x = A'Wy + alpha z
 
 (Zhang et al., "Plug-and-Play Image Restoration with Deep Denoiser Prior", TPAMI 2021, eq. 6a). y is what the camera
-gave, and x reaches beyond it on all sides. W is 0 where the camera was clipped, and elsewhere the inverse variance of
+gave, and x reaches beyond it on all sides, by k//2 px: as far as A looks. (Twice the kernel, as it once was, gave the
+same photo, and to a photo of 256 px and its denoiser twice the work.) W is 0 where the camera was clipped, and elsewhere the inverse variance of
 the noise relative to its mean.
 
 Where one kernel serves all of the photo x is taken on a torus on which y goes on around its edges, and the solution has
@@ -69,11 +70,14 @@ class ClosedForm(DataStep):
 
     def __init__(self, degraded: Tensor, kernel: Tensor, seen: Tensor | None) -> None:
         """kernel: C' x k x k; seen: 1 x C x H x W, 0 where the camera was clipped, else 1; None: 1 everywhere."""
-        self.reach = 2 * kernel.shape[-1]
+        self.reach = kernel.shape[-1] // 2
         self.degraded, self.seen = degraded, seen
-        self.surrounded = surrounded(degraded, self.reach)
+        around = 2 * kernel.shape[-1]
+        self.surrounded = surrounded(degraded, around)
         self.grid = self.surrounded.shape[-2], self.surrounded.shape[-1]
-        self.size = tuple(length + 2 * self.reach for length in degraded.shape[-2:])
+        self.rows, self.cols = (
+            slice(around - self.reach, around + length + self.reach) for length in degraded.shape[-2:]
+        )
         self.transfer = transfer(kernel, self.grid)
         self.power = self.transfer.abs().square()
         self.known: Tensor = torch.fft.rfft2(self.surrounded)
@@ -84,7 +88,7 @@ class ClosedForm(DataStep):
     def solve(self, z: Tensor, alpha: float) -> Tensor:
         # Beyond what z covers the torus goes on as y's surroundings do.
         whole = self.surrounded.clone()
-        whole[..., : self.size[0], : self.size[1]] = z
+        whole[..., self.rows, self.cols] = z
         before = torch.fft.rfft2(whole)
         found = (self.transfer.conj() * self._completed(before) + alpha * before) / (self.power + alpha)
         x: Tensor = self._cropped(torch.fft.irfft2(found, s=self.grid))
@@ -103,7 +107,7 @@ class ClosedForm(DataStep):
 
     def _cropped(self, whole: Tensor) -> Tensor:
         """As much of the torus as x covers."""
-        return whole[..., : self.size[0], : self.size[1]]
+        return whole[..., self.rows, self.cols]
 
 
 class ConjugateGradients(DataStep):
@@ -118,8 +122,7 @@ class ConjugateGradients(DataStep):
         iterations: int = ITERATIONS,
     ) -> None:
         size = kernels.shape[-1]
-        # Around y: k - 1 px in all, which A needs; as many on each side, for the sake of simple places.
-        self.reach = size
+        self.reach = size // 2
         self.kernels, self.weights, self.window, self.iterations = kernels, weights, window, iterations
         self.before, self.after = size - 1 - size // 2, size // 2
         self.degraded = degraded
