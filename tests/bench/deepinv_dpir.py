@@ -107,12 +107,13 @@ def deepinv_blur(psf: PsfGrid, degraded: Photo, periodic: bool) -> deepinv.physi
     return blur
 
 
-def compared(known: KnownSet, recipe: Recipe, network: Denoiser) -> None:
-    """Restores a set in three ways, and prints a line for each."""
+def compared(known: KnownSet, weights: Path) -> None:
+    """Restores a set in three ways, each told the noise, and prints a line for each."""
     psf = PsfGrid.load(known.truth)
     if psf.nodes != (1, 1):
         sys.exit(f"{known.root} has kernels over the field; deepinv is compared where there is one.")
-    dpir = deepinv.optim.DPIR(sigma=psf.noise_sigma, denoiser=Wrapped(network))
+    recipe = Recipe(Dpir(denoiser=str(weights), noise_sigma=psf.noise_sigma))
+    dpir = deepinv.optim.DPIR(sigma=psf.noise_sigma, denoiser=Wrapped(load_denoiser(weights)))
     for name in ("ours", "deepinv, mirrored", "deepinv, periodic"):
         psnrs, seconds, busy, pixels = [], 0.0, 0.0, 0
         for source in find_photos([known.degraded]):
@@ -136,10 +137,9 @@ def main() -> None:
     parser.add_argument("sets", nargs="+", type=Path, metavar="SET")
     parser.add_argument("--denoiser", type=Path, required=True)
     arguments = parser.parse_args()
-    network = load_denoiser(arguments.denoiser)
     print(f"deepinv {deepinv.__version__}, torch {torch.__version__}, {torch.get_num_threads()} threads")
     for root in arguments.sets:
-        compared(KnownSet(root), Recipe(Dpir(denoiser=str(arguments.denoiser))), network)
+        compared(KnownSet(root), arguments.denoiser)
 
 
 if __name__ == "__main__":
