@@ -15,7 +15,7 @@ from collections.abc import Callable, Generator, Mapping
 from dataclasses import asdict, fields, replace
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tqdm import tqdm
 
@@ -47,6 +47,9 @@ from ddm_gui.engine.psf_files import WRITERS, lens_name, load_psf, write_psf
 from ddm_gui.engine.restore.recipe import RESTORERS, Recipe, restorer_of
 from ddm_gui.engine.restore.wiener import Wiener
 from ddm_gui.engine.settings import PRESETS, Settings, preset
+
+if TYPE_CHECKING:
+    from ddm_gui.engine.scores import Distance
 
 DONE, BUG, MENDABLE, INTERRUPTED, UNREAD = 0, 1, 2, 130, 141
 STAGE_TITLES = {
@@ -156,6 +159,10 @@ def build_parser() -> argparse.ArgumentParser:
     score.add_argument("--photos", type=Path, metavar="DIR", help="photos to judge")
     score.add_argument("--sharp", type=Path, metavar="DIR", help="the sharp photos, of the same names")
     score.add_argument("--border", type=int, default=25, metavar="PX", help="edge left out of photos (default: 25)")
+    backbone = "for LPIPS of the photos: weights of torchvision's AlexNet"
+    score.add_argument("--lpips-backbone", type=Path, metavar="FILE", help=backbone)
+    heads = "for LPIPS of the photos: its linear heads for AlexNet, version 0.1 (alex.pth)"
+    score.add_argument("--lpips-heads", type=Path, metavar="FILE", help=heads)
     _finish(score, run_score)
 
     simulate = commands.add_parser("simulate", help="degrade clean photos by a known blur, to try the program on them")
@@ -353,6 +360,7 @@ def run_score(arguments: argparse.Namespace, reporter: Reporter) -> int:
     """`ddm score`."""
     from ddm_gui.engine.scores import colour_shift_error, kernel_ncc, kernel_psnr, score_folders
 
+    lpips = _lpips(arguments)
     scores: dict[str, float | int] = {}
     if arguments.psf and arguments.truth:
         path = arguments.psf / "psf.safetensors" if arguments.psf.is_dir() else arguments.psf
@@ -364,8 +372,11 @@ def run_score(arguments: argparse.Namespace, reporter: Reporter) -> int:
         if learned.shape[2] == truth.shape[2] == 3:
             scores["colour_shift_error"] = colour_shift_error(learned, truth)
     if arguments.photos and arguments.sharp:
-        folder = score_folders(arguments.photos, arguments.sharp, arguments.border)
-        scores |= {"psnr": folder.psnr_mean, "ssim": folder.ssim_mean, "photos": folder.count}
+        folder = score_folders(arguments.photos, arguments.sharp, arguments.border, lpips)
+        scores |= {"psnr": folder.psnr_mean, "ssim": folder.ssim_mean}
+        if folder.lpips_mean is not None:
+            scores["lpips"] = folder.lpips_mean
+        scores["photos"] = folder.count
     if not scores:
         raise UserError("There is nothing to compare.", "", "Give --psf and --truth, or --photos and --sharp.")
     if arguments.json:
@@ -375,6 +386,22 @@ def run_score(arguments: argparse.Namespace, reporter: Reporter) -> int:
         for name, value in scores.items():
             print(f"{name:20s} {value:.4f}" if isinstance(value, float) else f"{name:20s} {value}")
     return DONE
+
+
+def _lpips(arguments: argparse.Namespace) -> Distance | None:
+    """How LPIPS is measured, where it is asked for."""
+    files = arguments.lpips_backbone, arguments.lpips_heads
+    if files == (None, None):
+        return None
+    if None in (*files, arguments.photos, arguments.sharp):
+        raise UserError(
+            "LPIPS compares photos, and needs two files for it.",
+            "What its backbone sees in them is weighed by its heads.",
+            "Give --photos, --sharp, --lpips-backbone and --lpips-heads.",
+        )
+    from ddm_gui.engine.lpips import Lpips
+
+    return Lpips.load(*files).distance
 
 
 def run_simulate(arguments: argparse.Namespace, reporter: Reporter) -> int:

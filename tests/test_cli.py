@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from safetensors.numpy import save_file
 
 import ddm_gui
 from ddm_gui import cli
@@ -23,6 +24,7 @@ from ddm_gui.engine.errors import UserError
 from ddm_gui.engine.events import Event, Note, Stage
 from ddm_gui.engine.known_set import KnownSet
 from ddm_gui.engine.lock import locked
+from ddm_gui.engine.lpips import ALEXNET
 from ddm_gui.engine.project import Project, StageState, checkpoint_notes
 from ddm_gui.engine.psf import PsfGrid
 from ddm_gui.engine.settings import PRESETS, Settings
@@ -202,6 +204,8 @@ def test_a_missing_folder_ends_with_2_and_a_sentence(
         ["restore", "--project", "{}", "--input", "{}", "--output", "{}/out"],
         ["score", "--psf", "{}", "--truth", "{}"],
         ["score"],
+        ["score", "--photos", "{}", "--sharp", "{}", "--lpips-heads", "{}"],
+        ["score", "--psf", "{}", "--truth", "{}", "--lpips-heads", "{}", "--lpips-backbone", "{}"],
     ],
 )
 def test_a_project_that_is_not_there(words: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -274,6 +278,24 @@ def test_scores_of_equal_things_are_json(small_photos: SmallPhotos, capsys: pyte
     assert row["ncc"] == pytest.approx(1.0)
     assert row["kernel_psnr"] is None
     assert row["psnr"] is None
+
+
+def test_photos_are_scored_by_lpips_where_its_files_are_given(
+    small_photos: SmallPhotos, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    backbone, heads = {}, {}
+    for index, layer in enumerate(ALEXNET):
+        backbone |= {f"{layer.name}.weight": np.ones(layer.shape, dtype=np.float32)}
+        backbone |= {f"{layer.name}.bias": np.linspace(0.0, 1.0, layer.shape[0], dtype=np.float32)}
+        heads |= {f"lin{index}.model.1.weight": np.ones((1, layer.shape[0], 1, 1), dtype=np.float32)}
+    words = ["score", "--photos", str(small_photos.degraded), "--sharp", str(small_photos.sharp), "--json"]
+    for name, tensors in (("backbone", backbone), ("heads", heads)):
+        save_file(tensors, tmp_path / f"{name}.safetensors")
+        words += [f"--lpips-{name}", str(tmp_path / f"{name}.safetensors")]
+    assert main(words) == DONE
+    (row,) = json_lines(capsys.readouterr().out)
+    assert list(row) == ["event", "psnr", "ssim", "lpips", "photos"]
+    assert row["lpips"] > 0.0
 
 
 @pytest.mark.usefixtures("small_amounts")

@@ -6,6 +6,7 @@ all three where it is compared with three. Both sides are centred before anythin
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from ddm_gui.engine.kernel_numbers import colour_shift
 from ddm_gui.engine.psf import centred
 
 Kernels = NDArray[np.floating[Any]]
+Distance = Callable[[NDArray[np.float64], NDArray[np.float64]], float]  # of two photos H x W x C in [0, 1]
 PSNR_SIZE = 25  # px: the square on which kernel PSNR is taken
 
 
@@ -147,15 +149,19 @@ def best_isotropic_gaussian(truth: Kernels) -> NDArray[np.float32]:
 
 @dataclass(frozen=True)
 class FolderScore:
-    """Means over the photos of a folder: PSNR in dB, SSIM, and how many photos were compared."""
+    """Means over the photos of a folder: PSNR in dB, SSIM, LPIPS where it was asked for, and how many were compared."""
 
     psnr_mean: float
     ssim_mean: float
     count: int
+    lpips_mean: float | None = None
 
 
-def score_folders(restored: Path, sharp: Path, border: int) -> FolderScore:
+def score_folders(restored: Path, sharp: Path, border: int, lpips: Distance | None = None) -> FolderScore:
     """Compares each photo of `restored` with the photo of the same stem in `sharp`, less `border` pixels.
+
+    Args:
+        lpips: `Lpips.distance`, where that is to be measured, too.
 
     Raises:
         UserError: no two photos match, several sharp photos have the same stem, or two that match differ in size.
@@ -176,15 +182,16 @@ def score_folders(restored: Path, sharp: Path, border: int) -> FolderScore:
             "Photos are matched by their name without the extension.",
             "Choose folders whose photos have the same names.",
         )
-    scores = [_pair_score(path, original, border) for path, original in pairs]
-    psnr, ssim = np.mean(scores, axis=0)
-    return FolderScore(float(psnr), float(ssim), len(pairs))
+    means = np.mean([_pair_score(path, original, border, lpips) for path, original in pairs], axis=0)
+    return FolderScore(float(means[0]), float(means[1]), len(pairs), float(means[2]) if lpips else None)
 
 
-def _pair_score(path: Path, original: Path, border: int) -> tuple[float, float]:
+def _pair_score(path: Path, original: Path, border: int, lpips: Distance | None) -> tuple[float, ...]:
+    """PSNR, SSIM, and LPIPS where it is asked for."""
     one, other = photo.read(path).pixels, photo.read(original).pixels
     try:
-        return photo_psnr(one, other, border), photo_ssim(one, other, border)
+        scores = photo_psnr(one, other, border), photo_ssim(one, other, border)
+        return (*scores, lpips(*_inside(one, other, border, 1))) if lpips else scores
     except ValueError as error:
         raise UserError(f"{path} and {original} cannot be compared.", f"{error}.", "Choose matching photos.") from error
 

@@ -213,6 +213,12 @@ def run_case(case: Case, place: Path, shared: Path, data: Path, name_of_preset: 
     return {**asdict(case), **row}
 
 
+def commit() -> str | None:
+    """Which commit is measured, where this is a repository."""
+    told = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False)
+    return told.stdout.strip() or None
+
+
 def printed(row: dict[str, Any]) -> str:
     """A line of the table."""
     numbers = " ".join(f"{row[name]:>11.4f}" if row.get(name) is not None else f"{'-':>11}" for name in COLUMNS)
@@ -234,7 +240,6 @@ def main() -> None:
     root = arguments.output.absolute() / arguments.preset
     table = root / f"{arguments.row}.json"
     done = {row["name"]: row for row in json.loads(table.read_text())["runs"]} if table.is_file() else {}
-    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False)
     about = {
         "row": arguments.row,
         "preset": arguments.preset,
@@ -250,7 +255,7 @@ def main() -> None:
             except UserError as error:
                 print(f"{case.name}: {error}", flush=True)
                 continue
-            done[case.name] = {**found, "commit": commit.stdout.strip() or None}
+            done[case.name] = {**found, "commit": commit()}
             table.parent.mkdir(parents=True, exist_ok=True)
             table.write_text(json.dumps({**about, "runs": list(done.values())}, indent=1))
         print(printed(done[case.name]), flush=True)

@@ -17,7 +17,6 @@ import argparse
 import json
 import os
 import resource
-import subprocess
 import sys
 from dataclasses import replace
 from datetime import date
@@ -26,7 +25,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from benchmark import drained, learned
+from benchmark import commit, drained, learned
 from numpy.typing import NDArray
 from scipy.stats import spearmanr
 from skimage.transform import downscale_local_mean
@@ -128,8 +127,7 @@ def main() -> None:
         sys.exit("Give --data DIR, or name it in DDM_TEST_DATA.")
     torch.set_num_threads(arguments.threads)
     root = arguments.output.absolute() / "lens"
-    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False)
-    about = {"date": date.today().isoformat(), "cores": os.cpu_count(), "commit": commit.stdout.strip() or None}
+    about = {"date": date.today().isoformat(), "cores": os.cpu_count(), "commit": commit()}
     done = []
     for name in arguments.rows:
         done.append({**run(name, root, arguments.data, arguments.preset), **about})

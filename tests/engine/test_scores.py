@@ -136,6 +136,16 @@ def test_folders_are_matched_by_stem(tmp_path: Path) -> None:
     score = score_folders(tmp_path / "restored", tmp_path / "sharp", 2)
     assert score.count == 1
     assert score.psnr_mean == pytest.approx(-20 * np.log10(0.2), abs=1e-3)
+    assert score.lpips_mean is None
+    sizes: list[tuple[int, ...]] = []
+
+    def distance(one: np.ndarray, other: np.ndarray) -> float:
+        sizes.extend((one.shape, other.shape))
+        return float(one.mean() - other.mean())
+
+    judged = score_folders(tmp_path / "restored", tmp_path / "sharp", 2, distance)
+    assert judged.lpips_mean == pytest.approx(0.2, abs=1e-6)
+    assert sizes == [(16, 16, 3)] * 2
     write(Photo(pixels, 8), tmp_path / "other" / "b.png")
     with pytest.raises(UserError, match="has the name of a photo"):
         score_folders(tmp_path / "other", tmp_path / "sharp", 2)

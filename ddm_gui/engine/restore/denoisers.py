@@ -10,29 +10,14 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from pathlib import Path
-from pickle import UnpicklingError
 from typing import ClassVar
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn.functional import conv2d, pad, pixel_shuffle, pixel_unshuffle
 
 from ddm_gui.engine.errors import UserError
-
-# What the libraries raise on a file that is damaged, or holds what they would have to run.
-BAD_FILE = (
-    SafetensorError,
-    UnpicklingError,
-    OSError,
-    RuntimeError,
-    ValueError,
-    KeyError,
-    EOFError,
-    AttributeError,
-    TypeError,
-)
+from ddm_gui.engine.weights import BadWeights, read_tensors
 
 
 class Denoiser(nn.Module, ABC):
@@ -205,10 +190,10 @@ def load_denoiser(path: Path) -> Denoiser:
     Raises:
         UserError: it cannot be read, is of no known network, or a shape or a value is wrong.
     """
-    tensors = _read(path)
-    for name, tensor in tensors.items():
-        if not bool(torch.isfinite(tensor).all()):
-            raise _refused(path, f"The tensor {name} holds values that are no numbers.")
+    try:
+        tensors = read_tensors(path)
+    except BadWeights as error:
+        raise _refused(path, str(error)) from error
     if "m_head.weight" in tensors:
         return _drunet(path, tensors)
     layers = _layers(path, tensors)
@@ -222,26 +207,6 @@ def load_denoiser(path: Path) -> Denoiser:
     else:
         raise _refused(path, f"Its network turns {inputs} channels into {outputs}: that is none of the known ones.")
     return network.eval()
-
-
-def _read(path: Path) -> Mapping[str, Tensor]:
-    """The tensors of a file, by name, in float32."""
-    if not path.is_file():
-        raise UserError(f"There are no weights at {path}.", "The file does not exist.", "Choose another file.")
-    try:
-        if path.suffix.lower() == ".safetensors":
-            content = load_file(path)
-        else:
-            content = torch.load(path, map_location="cpu", weights_only=True)
-    except BAD_FILE as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise _refused(path, f"It cannot be read: {reason}.") from error
-    if not isinstance(content, Mapping) or not content:
-        raise _refused(path, "It holds no tensors by name.")
-    for name, tensor in content.items():
-        if not isinstance(name, str) or not isinstance(tensor, Tensor) or not tensor.is_floating_point():
-            raise _refused(path, f"Its entry {name} is no tensor of numbers.")
-    return {name: tensor.float() for name, tensor in content.items()}
 
 
 def _layers(path: Path, tensors: Mapping[str, Tensor]) -> list[tuple[Tensor, Tensor]]:
