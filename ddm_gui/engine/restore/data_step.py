@@ -3,8 +3,8 @@
     x = argmin |W^(1/2) (A x - y)|^2 + alpha |x - z|^2,    (A'WA + alpha) x = A'Wy + alpha z
 
 (Zhang et al., "Plug-and-Play Image Restoration with Deep Denoiser Prior", TPAMI 2021, eq. 6a). y is what the camera
-gave, and x reaches beyond it on all sides. W is 0 where the camera was clipped, and elsewhere the inverse variance of
-the noise relative to its mean.
+gave, and x reaches beyond it on all sides. W is 0 where the camera was clipped, and elsewhere the more the less noise a
+pixel has (`restorer.pixel_weights`).
 
 Where one kernel serves all of the photo x is taken on a torus on which y goes on around its edges, and the solution has
 a closed form in the Fourier domain. Where the camera was clipped, and light was at least so bright, y is what A z has
