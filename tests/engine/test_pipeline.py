@@ -136,7 +136,8 @@ def test_raw_is_learned_in_linear_light_from_one_folder_split_by_a_region(tmp_pa
 def test_photon_noise_is_learned_with_the_kernels_and_a_stopped_run_learns_the_same(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, procedure: str, grid: dict[str, int]
 ) -> None:
-    monkeypatch.setattr(noise_fit, "PATCHES", 2 * noise_fit.BATCH)
+    monkeypatch.setattr(noise_fit, "PATCHES", noise_fit.BATCH)
+    monkeypatch.setattr(noise_fit, "PASSES", 1)
     true, rng = PhotonNoise(0.01, 4e-4), np.random.default_rng(3)
     for name in ("clean", "degraded"):
         (tmp_path / name).mkdir()
@@ -152,8 +153,8 @@ def test_photon_noise_is_learned_with_the_kernels_and_a_stopped_run_learns_the_s
     noise = learned.psf.photon_noise
     assert noise is not None
     assert noise == PsfGrid.load(project.psf).photon_noise
-    assert noise.shot == pytest.approx(true.shot, rel=0.3)
-    assert noise.sigma(0.3) == pytest.approx(true.sigma(0.3), rel=0.1)
+    assert noise.shot == pytest.approx(true.shot, rel=0.4)
+    assert noise.sigma(0.3) == pytest.approx(true.sigma(0.3), rel=0.15)
     result = events[-1]
     assert isinstance(result, Result)
     assert (result.noise_shot, result.noise_read) == (noise.shot, noise.read)
