@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from tqdm import tqdm
 
 import ddm_gui
-from ddm_gui.engine.blurs import BLURS, KERNEL_SIZE, NOISE_SIGMA
+from ddm_gui.engine.blurs import BLURS, KERNEL_SIZE, NOISE_SIGMA, check_noise, check_shot
 from ddm_gui.engine.errors import UserError
 from ddm_gui.engine.events import (
     CheckpointSaved,
@@ -40,10 +40,11 @@ from ddm_gui.engine.events import (
 )
 from ddm_gui.engine.kernel_numbers import numbers_over_the_field
 from ddm_gui.engine.lens_page import FORMATS as PAGES
-from ddm_gui.engine.lens_page import described, write_page
+from ddm_gui.engine.lens_page import described, noise_words, write_page
+from ddm_gui.engine.noise import PhotonNoise
 from ddm_gui.engine.project import NAME, Project
 from ddm_gui.engine.psf import PsfGrid
-from ddm_gui.engine.psf_files import WRITERS, lens_name, load_psf, write_psf
+from ddm_gui.engine.psf_files import ARRAYS, WRITERS, lens_name, load_psf, write_psf
 from ddm_gui.engine.restore.recipe import RESTORERS, Recipe, restorer_of
 from ddm_gui.engine.restore.wiener import Wiener
 from ddm_gui.engine.settings import PRESETS, Settings, preset
@@ -178,13 +179,16 @@ def build_parser() -> argparse.ArgumentParser:
     simulate.add_argument(
         "--kernel-size", type=int, metavar="px", help=f"its width and height (default: {KERNEL_SIZE})"
     )
-    noise = f"noise, of a range of 1 (default: {NOISE_SIGMA}, or as the PSF file says)"
+    noise = f"noise, of a range of 1 (default: {NOISE_SIGMA}, or as the PSF file says); with photon noise, at black"
     simulate.add_argument("--noise-sigma", type=float, metavar="N", help=noise)
+    photons = "photon noise: by how much the variance grows from black to white; with --format dng"
+    simulate.add_argument("--photon-noise", type=float, metavar="A", help=photons)
     simulate.add_argument("--seed", type=int, default=0, metavar="N", help="of all that is random (default: 0)")
     simulate.add_argument(
         "--split", action="store_true", help="keep half of the photos as clean ones, degrade the rest"
     )
-    simulate.add_argument("--format", choices=("png", "tiff16"), default="png", help="file format (default: png)")
+    formats = "file format (default: png); dng: linear light, which --light linear learns from"
+    simulate.add_argument("--format", choices=("png", "tiff16", "dng"), default="png", help=formats)
     _finish(simulate, run_simulate)
 
     demo = commands.add_parser("demo", help="the whole way on photos that come with the program, truth known")
@@ -344,6 +348,11 @@ def run_lens(arguments: argparse.Namespace, reporter: Reporter) -> int:
         write_page(psf, arguments.output, lens_name(path))
     elif arguments.output:
         write_psf(psf, arguments.output)
+    if arguments.json:
+        photon = None if psf.photon_noise is None else asdict(psf.photon_noise)
+        print(json.dumps({"event": "lens", "light": psf.light, "noise_sigma": psf.noise_sigma, "photon_noise": photon}))
+    else:
+        print(" ".join(line.strip() for line in noise_words(psf)))
     for row, line in enumerate(numbers_over_the_field(psf)):
         for col, node in enumerate(line):
             if arguments.json:
@@ -364,13 +373,17 @@ def run_score(arguments: argparse.Namespace, reporter: Reporter) -> int:
     scores: dict[str, float | int] = {}
     if arguments.psf and arguments.truth:
         path = arguments.psf / "psf.safetensors" if arguments.psf.is_dir() else arguments.psf
-        learned, truth = load_psf(path).kernels, load_psf(arguments.truth).kernels
+        found, true = load_psf(path), load_psf(arguments.truth)
+        learned, truth = found.kernels, true.kernels
         if learned.shape[:2] != truth.shape[:2]:
             sizes = " and ".join(f"{rows} x {cols}" for rows, cols in (learned.shape[:2], truth.shape[:2]))
             raise UserError("The two PSFs cannot be compared.", f"Their grids have {sizes} kernels.", "Choose another.")
         scores["ncc"], scores["kernel_psnr"] = kernel_ncc(learned, truth), kernel_psnr(learned, truth)
         if learned.shape[2] == truth.shape[2] == 3:
             scores["colour_shift_error"] = colour_shift_error(learned, truth)
+        if found.photon_noise is not None and true.photon_noise is not None:
+            pairs = zip(asdict(found.photon_noise).items(), asdict(true.photon_noise).values(), strict=True)
+            scores |= {f"{name}_noise_ratio": value / other for (name, value), other in pairs if other > 0}
     if arguments.photos and arguments.sharp:
         folder = score_folders(arguments.photos, arguments.sharp, arguments.border, lpips)
         scores |= {"psnr": folder.psnr_mean, "ssim": folder.ssim_mean}
@@ -421,6 +434,10 @@ def run_simulate(arguments: argparse.Namespace, reporter: Reporter) -> int:
         print(f"The true kernels are in {known.truth}; learning compares its result with them.")
         if psf.nodes != (1, 1):
             words += ["--preset", "lens", "--rows", str(psf.nodes[0]), "--cols", str(psf.nodes[1])]
+        if psf.light == "linear":
+            words += ["--light", "linear"]
+        if psf.photon_noise is not None:
+            words += ["--noise-model", "poisson-gaussian"]
         print(f"To try: {subprocess.list2cmdline(words)}")
     return code
 
@@ -428,6 +445,7 @@ def run_simulate(arguments: argparse.Namespace, reporter: Reporter) -> int:
 def _chosen_psf(arguments: argparse.Namespace) -> PsfGrid:
     """The blur named, with the numbers that were typed; one that belongs to another kind of blur is never ignored."""
     from ddm_gui.engine.simulated_psf import simulated_psf
+    from ddm_gui.engine.simulated_set import LIGHTS
 
     kind = BLURS.get(arguments.kernel)
     names = {item.name for blur in BLURS.values() for item in fields(blur)}
@@ -442,10 +460,20 @@ def _chosen_psf(arguments: argparse.Namespace) -> PsfGrid:
             "It would change nothing.",
             f"The options of {arguments.kernel} are {', '.join(map(_option, own))}." if own else "Leave it out.",
         )
+    light = LIGHTS[arguments.format]
+    if arguments.photon_noise is not None:
+        check_shot(arguments.photon_noise)
+        if light != "linear":
+            raise UserError(
+                "Photon noise (--photon-noise) is simulated in linear light only.",
+                f"Photos of the format {arguments.format} hold a tone curve.",
+                "Choose --format dng.",
+            )
     if kind is not None:
         chosen = {"kernel_size": arguments.kernel_size, "noise_sigma": arguments.noise_sigma}
         given = {name: value for name, value in chosen.items() if value is not None}
-        return simulated_psf(kind(**typed), seed=arguments.seed, **given)
+        psf = simulated_psf(kind(**typed), seed=arguments.seed, light=light, **given)
+        return _with_noise(psf, arguments.noise_sigma, arguments.photon_noise)
     if not Path(arguments.kernel).is_file():
         raise UserError(
             f"There is no kernel called {arguments.kernel}, and no such file.",
@@ -453,7 +481,25 @@ def _chosen_psf(arguments: argparse.Namespace) -> PsfGrid:
             f"Choose one of {', '.join(BLURS)}, or a PSF file (psf.safetensors, NPZ, NPY).",
         )
     psf = load_psf(Path(arguments.kernel))
-    return psf if arguments.noise_sigma is None else replace(psf, noise_sigma=arguments.noise_sigma)
+    if Path(arguments.kernel).suffix.lower() in ARRAYS:  # they do not tell
+        psf = replace(psf, light=light)
+    elif arguments.photon_noise is not None and psf.light != light:
+        raise UserError(
+            f"{arguments.kernel} was learned in {psf.light} light.",
+            "Photon noise is of linear light.",
+            "Choose a PSF that was learned in linear light, or leave out --photon-noise.",
+        )
+    return _with_noise(psf, arguments.noise_sigma, arguments.photon_noise)
+
+
+def _with_noise(psf: PsfGrid, sigma: float | None, shot: float | None) -> PsfGrid:
+    """A blur with the noise that was typed in place of its own: all of it, or what photons add."""
+    if shot is None:
+        return psf if sigma is None else replace(psf, noise_sigma=sigma, photon_noise=None)
+    own = psf.noise_sigma or 0.0 if psf.photon_noise is None else psf.photon_noise.sigma(0.0)
+    black = own if sigma is None else sigma
+    check_noise(black)
+    return replace(psf, photon_noise=PhotonNoise(shot, black**2))
 
 
 def run_demo(arguments: argparse.Namespace, reporter: Reporter) -> int:
@@ -570,7 +616,7 @@ class Reporter:
         """The numbers that are known, a line each."""
         for name, value in to_json(result).items():
             if isinstance(value, float):
-                print(f"{name:20s} {value:.4f}")
+                print(f"{name:20s} {value:.4f}" if value == 0 or abs(value) >= 1e-3 else f"{name:20s} {value:.2e}")
 
 
 class Interruption:

@@ -15,6 +15,7 @@ from ddm_gui.engine.psf import PsfGrid
 from ddm_gui.engine.simulate import dead_leaves, degrade, gaussian
 
 COMPANIONS: dict[str, dict[str, Any]] = {  # what must be chosen beside a setting before all its values are allowed
+    "noise_model": {"light": "linear"},
     "parametrisation": {"procedure": "alternating"},
     "whiten": {"procedure": "alternating"},
     "sparse_weight": {"procedure": "alternating", "parametrisation": "normalised"},

@@ -25,9 +25,12 @@ from ddm_gui.engine.events import Event, Note, Stage
 from ddm_gui.engine.known_set import KnownSet
 from ddm_gui.engine.lock import locked
 from ddm_gui.engine.lpips import ALEXNET
+from ddm_gui.engine.noise import PhotonNoise
+from ddm_gui.engine.photo import Photo
 from ddm_gui.engine.project import Project, StageState, checkpoint_notes
 from ddm_gui.engine.psf import PsfGrid
 from ddm_gui.engine.settings import PRESETS, Settings
+from ddm_gui.engine.tone_curve import to_linear
 
 from .conftest import COMPANIONS, SmallPhotos
 
@@ -366,6 +369,47 @@ def test_what_is_typed_is_simulated(small_photos: SmallPhotos, tmp_path: Path) -
     assert {path.suffix for folder in ("clean", "degraded") for path in (tmp_path / folder).iterdir()} == {".tif"}
 
 
+def test_photon_noise_is_simulated_in_linear_light(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    clean = tmp_path / "clean"
+    clean.mkdir()
+    pixels = np.full((90, 80, 3), 0.5, np.float32)
+    photo.write(Photo(pixels, 8), clean / "a.png")
+    photo.write(Photo(pixels[..., :1], 8), clean / "grey.png")
+    words = ["simulate", "--clean", str(clean), "--kernel", "gaussian", "--kernel-size", "9", "--photon-noise", "0.01"]
+    assert main([*words, "--output", str(tmp_path / "set")]) == MENDABLE
+    assert "--format dng" in capsys.readouterr().err
+    words += ["--format", "dng"]
+    assert main([*words, "--output", str(tmp_path / "set"), "--photon-noise", "2"]) == MENDABLE
+    assert "0.25" in capsys.readouterr().err
+    assert main([*words, "--noise-sigma", "0.02", "--output", str(tmp_path / "set")]) == DONE
+    said = capsys.readouterr()
+    assert "grey.png is grey" in said.err
+    assert "--light linear --noise-model poisson-gaussian" in said.out
+    known = KnownSet(tmp_path / "set")
+    psf = PsfGrid.load(known.truth)
+    assert psf.photon_noise == PhotonNoise(0.01, 0.02**2)
+    assert psf.light == "linear"
+    taken, sharp = (photo.read(folder / "a.dng", "linear") for folder in (known.degraded, known.sharp))
+    assert np.abs(sharp.pixels - to_linear(photo.read(clean / "a.png").pixels)).max() < 2 / 65535
+    variance = (taken.pixels - sharp.pixels).var()
+    assert variance == pytest.approx(0.01 * sharp.pixels.mean() + 0.02**2, rel=0.1)
+    assert main(["lens", "--psf", str(known.truth)]) == DONE
+    shown = capsys.readouterr().out.splitlines()[0]
+    assert shown == "Noise 4.69 % of white at middle grey, 2.00 % at black, 10.20 % at white"
+    assert main([*words, "--kernel", str(known.truth), "--output", str(tmp_path / "own")]) == MENDABLE  # two sizes
+    again = ["simulate", "--clean", str(clean), "--kernel", str(known.truth), "--output", str(tmp_path / "again")]
+    assert main(again) == MENDABLE
+    assert "linear light" in capsys.readouterr().err
+    assert main([*again, "--format", "dng"]) == DONE
+    assert PsfGrid.load(KnownSet(tmp_path / "again").truth).photon_noise == psf.photon_noise
+    learned = tmp_path / "learned.safetensors"
+    PsfGrid(psf.kernels, light="linear", photon_noise=PhotonNoise(0.011, 0.02**2)).save(learned)
+    capsys.readouterr()
+    assert main(["score", "--psf", str(learned), "--truth", str(known.truth), "--json"]) == DONE
+    (scores,) = json_lines(capsys.readouterr().out)
+    assert (scores["shot_noise_ratio"], scores["read_noise_ratio"]) == pytest.approx((1.1, 1.0))
+
+
 def test_noise_that_is_typed_beside_a_file_counts(small_photos: SmallPhotos, tmp_path: Path) -> None:
     assert main(simulate_words(small_photos, tmp_path, "--kernel", small_photos.truth, "--noise-sigma", 0)) == DONE
     assert PsfGrid.load(KnownSet(tmp_path).truth).noise_sigma == 0.0
@@ -487,11 +531,13 @@ def test_a_lens_is_told_in_numbers_and_written_for_others(tmp_path: Path, capsys
     PsfGrid(np.broadcast_to(wide, (1, 2, 3, size, size)), 0.01).save(psf)
     assert main(["lens", "--psf", str(psf)]) == DONE
     shown = capsys.readouterr().out.splitlines()
-    assert len(shown) == 2
-    assert shown[1].startswith("row 0, column 1: FWHM ")
-    assert "red 0.0 px to the right" in shown[1]
+    assert shown[0] == "Noise 1.00 % of white"
+    assert len(shown) == 3
+    assert shown[2].startswith("row 0, column 1: FWHM ")
+    assert "red 0.0 px to the right" in shown[2]
     assert main(["lens", "--psf", str(psf), "--json"]) == DONE
-    rows = json_lines(capsys.readouterr().out)
+    lens, *rows = json_lines(capsys.readouterr().out)
+    assert lens == {"event": "lens", "light": "display", "noise_sigma": 0.01, "photon_noise": None}
     assert [(row["event"], row["row"], row["col"]) for row in rows] == [("kernel", 0, 0), ("kernel", 0, 1)]
     assert rows[0]["fwhm_long"] == pytest.approx(7.0, abs=0.5)
     assert rows[0]["red_shift"] == pytest.approx([0.0, 0.0], abs=1e-6)

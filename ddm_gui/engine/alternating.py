@@ -59,7 +59,7 @@ class AlternatingTraining(KernelSearch):
         self.auxiliary = copy.deepcopy(flow.velocity).train().requires_grad_(True)
         self.optimiser = adam([(self.auxiliary.parameters(), settings.auxiliary_rate)])
         rate = RATES[settings.parametrisation] if settings.alternating_rate == "auto" else settings.alternating_rate
-        photometry = [parameter for parameter in (model.log_gain, model.log_sigma) if parameter.requires_grad]
+        photometry = [parameter for parameter in model.photometry() if parameter.requires_grad]
         self.learned = [*model.shape(), *photometry]
         groups = [(model.shape(), rate), (photometry, PHOTOMETRY_RATE)]
         self.descent = adam([group for group in groups if group[0]])

@@ -13,6 +13,7 @@ from ddm_gui.engine.settings import Scope, check_value, setting
 
 KERNEL_SIZE = 25  # px
 NOISE_SIGMA, LARGEST_NOISE = 0.02, 0.5  # of a range of 1
+LARGEST_SHOT = 0.25  # by which the variance of photon noise grows from black to white
 
 
 def _number(default: float | None, help: str, low: float, high: float, unit: str = "", *, label: str) -> Any:
@@ -157,6 +158,18 @@ BLURS: dict[str, type[Blur]] = {
     "shake": ShakeBlur,
     "lens": LensBlur,
 }
+
+
+def check_shot(shot: float) -> None:
+    """Refuses what is no amount of photon noise.
+
+    Raises:
+        UserError: naming the bounds.
+    """
+    if not 0.0 <= shot <= LARGEST_SHOT:
+        raise UserError(
+            f"Photon noise (photon_noise) cannot be {shot:g}.", f"It may be a number from 0 to {LARGEST_SHOT:g}."
+        )
 
 
 def check_noise(noise_sigma: float) -> None:

@@ -141,7 +141,7 @@ class Result(Event):
     NCC and kernel PSNR compare with a true kernel; over the field all nodes together, `ncc_mean` and `ncc_worst` node
     by node with one common shift; `colour_shift_error` is in px. The three photo PSNRs (dB) compare the degraded
     photos, the photos restored with the learned kernel and those restored with the true kernel with the sharp
-    originals.
+    originals. `noise_shot` and `noise_read` are the two variances of Poisson-Gaussian noise (`noise`).
     """
 
     ncc_start: float | None = None
@@ -156,6 +156,8 @@ class Result(Event):
     ssim_before: float | None = None
     ssim_after: float | None = None
     noise_sigma: float | None = None
+    noise_shot: float | None = None
+    noise_read: float | None = None
     ikl: float | None = None
     seconds: float | None = None
 

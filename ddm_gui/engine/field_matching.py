@@ -37,11 +37,14 @@ from ddm_gui.engine.field_start import FieldShape, FieldStart, coloured, measure
 from ddm_gui.engine.flow import FlowModel, PathSample, sample_path
 from ddm_gui.engine.ikl import excess_loss
 from ddm_gui.engine.kernels import begun, build_kernels
+from ddm_gui.engine.noise import PhotonNoise
+from ddm_gui.engine.noise_fit import PhotonNoiseFit
 from ddm_gui.engine.patches import PatchPool
 from ddm_gui.engine.phase import all_pass_gradients, placed_spectrum, taps_width
 from ddm_gui.engine.reliability import reliability
 from ddm_gui.engine.search import DRAW_KERNELS, LARGEST_GROWTH, Match, as_grid
 from ddm_gui.engine.settings import Settings
+from ddm_gui.engine.simulated_noise import SimulatedNoise
 from ddm_gui.engine.simulation import Simulation, middle
 from ddm_gui.engine.training import (
     Training,
@@ -127,8 +130,10 @@ class FieldTraining(Training):
         start: FieldStart,
         settings: Settings,
         device: torch.device,
+        noise_fit: PhotonNoiseFit | None = None,
     ) -> None:
-        """`halves`: of the degraded photos, as the start was measured on."""
+        """`halves`: of the degraded photos, as the start was measured on. `noise_fit`: of Poisson-Gaussian noise, which
+        is fitted to the kernels of the start, and again to those that were found."""
         self.flow, self.clean, self.settings, self.device = flow, clean, settings, device
         self.known = start
         self.batch_size = settings.batch_size
@@ -142,6 +147,9 @@ class FieldTraining(Training):
         ]
         self.start = self.whole.kernels
         self.kernels = self.start  # of luminance, N x k x k: those of the moment
+        self.noise_fit = noise_fit
+        self.noise = SimulatedNoise(start.noise_sigma)
+        self._fit_noise()
         self.acts: list[tuple[int, Callable[[int, torch.Generator], None]]] = [
             (self.following, self._learn_start),
             (TRYING, self._try),
@@ -180,8 +188,18 @@ class FieldTraining(Training):
     def _sample(self, kernels: Tensor, generator: torch.Generator) -> PathSample:
         """Simulated patches on the path."""
         with torch.no_grad():
-            seen, places = self.simulation.draw(self.clean, self._blurring(kernels), self.known.noise_sigma, generator)
+            seen, places = self.simulation.draw(self.clean, self._blurring(kernels), self.noise, generator)
         return sample_path(seen, generator, places)
+
+    def _fit_noise(self) -> None:
+        """Poisson-Gaussian noise as it goes with the kernels of the moment."""
+        if self.noise_fit is not None:
+            found = self.noise_fit.under(self._blurring(self.kernels))
+            self.noise = SimulatedNoise.of(found, self.noise_fit.level)
+
+    def photon_noise(self) -> PhotonNoise | None:
+        """How the noise grows with light; None where it is as strong everywhere."""
+        return self.noise.photon if self.noise.grows else None
 
     def _blurring(self, kernels: Tensor) -> Tensor:
         """What clean patches are convolved with: kernels of luminance in colour, with their contrast."""
@@ -203,7 +221,7 @@ class FieldTraining(Training):
         taps = taps_width(self.settings.kernel_size)
         known = known_taps(taps, generator).to(self.device)
         seen, places = self.simulation.whitened(
-            self.clean, self._blurring(self.start), self.known.noise_sigma, generator, taps - 1 + 2 * CONTEXT
+            self.clean, self._blurring(self.start), self.noise, generator, taps - 1 + 2 * CONTEXT
         )
         phases = placed_spectrum(known, seen.shape[-1]).imag
         seed = int(torch.randint(2**62, (), generator=generator))
@@ -244,6 +262,7 @@ class FieldTraining(Training):
         """
         if update == 0:
             self.kernels = recentred(self.kernels)
+            self._fit_noise()
             self._begin_following()
         sample = self._sample(self.kernels, generator)
         self._follow(sample, update, MEASURING)
@@ -276,12 +295,12 @@ class FieldTraining(Training):
             self.updates * self.batch_size,
             float(self.ikl) if known else None,
             self.flow.floor if known else None,
-            self.known.noise_sigma,
+            float(self.noise.sigma),
             seconds_left,
         )
 
     def snapshot(self) -> KernelSnapshot:
-        return KernelSnapshot(self.update * self.batch_size, self.grid(self.kernels), self.known.noise_sigma)
+        return KernelSnapshot(self.update * self.batch_size, self.grid(self.kernels), float(self.noise.sigma))
 
     def grid(self, kernels: Tensor) -> NDArray[np.float32]:
         """Kernels of luminance N x k x k as rows x cols x C' x k x k, centred together."""
@@ -297,6 +316,7 @@ class FieldTraining(Training):
             **with_prefix("other half", self.halves[1].tensors()),
             **with_prefix("watch", self.watch.tensors()),
             "kernels": self.kernels,
+            "noise": torch.tensor([float(self.noise.sigma), float(self.noise.share)]),
             "ikl": self.ikl,
         }
 
@@ -311,6 +331,9 @@ class FieldTraining(Training):
         self.halves[1].load(under_prefix("other half", tensors))
         self.watch.load(under_prefix("watch", tensors))
         self.kernels, self.ikl = (tensors[name].to(self.device).clone() for name in ("kernels", "ikl"))
+        if self.noise_fit is not None:
+            sigma, share = tensors["noise"]
+            self.noise = SimulatedNoise(sigma, share, self.noise_fit.level)
 
 
 def learn_field(
@@ -335,18 +358,27 @@ def learn_field(
     scarce = start.counts < FEW * start.counts.mean()
     if bool(scarce.any()):
         yield Note(f"{_named(scarce, settings.cols)}: few patches of the degraded photos lie there.")
+    noise_fit = None
+    if settings.photon_noise:
+        simulation = Simulation(flow.sight, degraded.depth, settings, start.field)
+        noise_fit = PhotonNoiseFit(degraded, clean, simulation, flow.spectrum, start.noise_sigma)
     if settings.procedure == "alternating":
-        return (yield from _learn_alternating(flow, degraded, clean, start, settings, device, checkpoint, fingerprint))
-    training = FieldTraining(flow, degraded, halves, clean, start, settings, device)
+        return (
+            yield from _learn_alternating(
+                flow, degraded, clean, start, settings, device, checkpoint, fingerprint, noise_fit
+            )
+        )
+    training = FieldTraining(flow, degraded, halves, clean, start, settings, device, noise_fit)
     yield from run(training, checkpoint, fingerprint)
     spectral = training.grid(training.start)
     return Match(
         training.grid(training.kernels),
         spectral,
         spectral,
-        start.noise_sigma,
+        float(training.noise.sigma),
         float(training.ikl),
         training.confidence(),
+        training.photon_noise(),
     )
 
 
@@ -359,17 +391,22 @@ def _learn_alternating(
     device: torch.device,
     checkpoint: Path,
     fingerprint: Mapping[str, Any],
+    noise_fit: PhotonNoiseFit | None,
 ) -> Generator[Event, None, Match]:
     """The paper's procedure for a grid of kernels."""
     spectral = known.shape.kernels(settings.kernel_size)
     kernels = begun(settings, spectral)
     gains = torch.full((degraded.channels,), known.gain)
-    model = build_kernels(settings, kernels, gains, known.noise_sigma).to(device)
+    noise = SimulatedNoise(known.noise_sigma)
+    if noise_fit is not None:
+        noise = SimulatedNoise.of(noise_fit.under((spectral * known.gain).to(device)), noise_fit.level)
+    model = build_kernels(settings, kernels, gains, noise).to(device)
     simulation = Simulation(flow.sight, degraded.depth, settings, known.field)
     training = AlternatingTraining(flow, clean, simulation, model, settings)
     yield from run(training, checkpoint, fingerprint)
     found, first, visible = (training.grid(each) for each in (training.average, kernels, spectral))
-    return Match(found, first, visible, float(training.average_sigma), float(training.ikl))
+    sigma, ikl = float(training.average_sigma), float(training.ikl)
+    return Match(found, first, visible, sigma, ikl, photon_noise=training.photon_noise())
 
 
 def _named(scarce: Tensor, cols: int) -> str:

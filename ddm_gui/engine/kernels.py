@@ -11,27 +11,35 @@ from torch import Tensor, nn
 from torch.nn.functional import conv2d, conv_transpose2d
 
 from ddm_gui.engine.settings import SMALLEST_DEEP, Settings
+from ddm_gui.engine.simulated_noise import SimulatedNoise
 from ddm_gui.engine.spectrum import spectral_start
 
 FAINTEST = 1e-4  # of the brightest pixel: a softmax cannot start at 0
 SMALLEST_SIGMA = 1e-4  # where the learned noise starts at the least
 DEEP_CHANNELS = 64  # of a deep linear kernel's layers
+LEAST_SHARE = 1e-3  # of photon noise, and of the other, in the variance: at nothing a logistic function cannot start
 FITTING_STEPS, FITTED = 500, 1e-6  # of a deep linear kernel's start: at most so many, or until so little is missing
 
 
 class KernelModel(nn.Module, ABC):
-    """What step 2 learns: kernels, made of the parameters that a subclass says; gain and noise as logarithms.
+    """What step 2 learns: kernels, made of the parameters that a subclass says; gain and noise as logarithms; and where
+    noise is Poisson-Gaussian the share of photon noise in its variance, as a logit.
 
     The gain, one per colour, is not part of the kernel: two sets of photos differ in contrast, and a kernel that had to
     sum to one would make up for it by its shape.
     """
 
-    def __init__(self, size: int, gains: Tensor, noise_sigma: float) -> None:
-        """size: k, in pixels; gains: C, one per colour of the photos."""
+    def __init__(self, size: int, gains: Tensor, noise: SimulatedNoise | float) -> None:
+        """size: k, in pixels; gains: C, one per colour of the photos; noise: where it starts, a number where it is as
+        strong everywhere."""
         super().__init__()
         self.size = size
         self.log_gain = nn.Parameter(gains.clamp_min(1e-3).log())
-        self.log_sigma = nn.Parameter(torch.tensor(math.log(max(noise_sigma, SMALLEST_SIGMA))))
+        begun = noise if isinstance(noise, SimulatedNoise) else SimulatedNoise(noise)
+        self.log_sigma = nn.Parameter(torch.zeros(()))
+        self.share_logit = nn.Parameter(torch.zeros(())) if begun.grows else None
+        self.level = begun.level
+        self.set_noise(begun)
 
     @abstractmethod
     def kernels(self) -> Tensor:
@@ -39,16 +47,39 @@ class KernelModel(nn.Module, ABC):
 
     def shape(self) -> list[nn.Parameter]:
         """The parameters that the kernels are made of."""
-        photometry = (self.log_gain, self.log_sigma)
+        photometry = self.photometry()
         return [parameter for parameter in self.parameters() if all(parameter is not other for other in photometry)]
+
+    def photometry(self) -> list[nn.Parameter]:
+        """All other parameters."""
+        return [self.log_gain, *self.noise_parameters()]
+
+    def noise_parameters(self) -> list[nn.Parameter]:
+        """What the noise is made of."""
+        return [self.log_sigma] if self.share_logit is None else [self.log_sigma, self.share_logit]
+
+    def set_noise(self, noise: SimulatedNoise) -> None:
+        """Sets all that the noise is made of, in place."""
+        with torch.no_grad():
+            self.log_sigma.copy_(torch.as_tensor(noise.sigma).clamp_min(SMALLEST_SIGMA).log())
+            if self.share_logit is not None:
+                self.share_logit.copy_(torch.as_tensor(noise.share).clamp(LEAST_SHARE, 1 - LEAST_SHARE).logit())
 
     def with_gain(self) -> Tensor:
         """(N x) C x k x k: what clean patches are convolved with."""
         return self.kernels() * self.log_gain.exp()[:, None, None]
 
     def sigma(self) -> Tensor:
-        """Standard deviation of the noise."""
+        """Standard deviation of the noise; of Poisson-Gaussian noise its root mean square over the degraded photos."""
         return self.log_sigma.exp()
+
+    def share(self) -> Tensor:
+        """Of its variance what is photon noise."""
+        return torch.zeros((), device=self.device) if self.share_logit is None else self.share_logit.sigmoid()
+
+    def noise(self) -> SimulatedNoise:
+        """What simulated patches are given."""
+        return SimulatedNoise(self.sigma(), 0.0 if self.share_logit is None else self.share(), self.level)
 
     @property
     def device(self) -> torch.device:
@@ -59,9 +90,9 @@ class KernelModel(nn.Module, ABC):
 class SoftmaxKernels(KernelModel):
     """A softmax over pixels: non-negative and summing to one."""
 
-    def __init__(self, kernels: Tensor, gains: Tensor, noise_sigma: float) -> None:
+    def __init__(self, kernels: Tensor, gains: Tensor, noise: SimulatedNoise | float) -> None:
         """kernels: (N x) C' x k x k (C' is 1 or C), gains: C, one per colour of the photos."""
-        super().__init__(kernels.shape[-1], gains, noise_sigma)
+        super().__init__(kernels.shape[-1], gains, noise)
         faintest = FAINTEST * kernels.amax(dim=(-2, -1), keepdim=True)
         self.logits = nn.Parameter(kernels.maximum(faintest).log())
 
@@ -73,9 +104,9 @@ class SoftmaxKernels(KernelModel):
 class NormalisedKernels(KernelModel):
     """Pixels over their sum, as published: they sum to one and may be negative, which the sparse prior holds down."""
 
-    def __init__(self, kernels: Tensor, gains: Tensor, noise_sigma: float) -> None:
+    def __init__(self, kernels: Tensor, gains: Tensor, noise: SimulatedNoise | float) -> None:
         """As of SoftmaxKernels."""
-        super().__init__(kernels.shape[-1], gains, noise_sigma)
+        super().__init__(kernels.shape[-1], gains, noise)
         self.pixels = nn.Parameter(kernels.clone())
 
     def kernels(self) -> Tensor:
@@ -92,10 +123,10 @@ class DeepLinearKernels(KernelModel):
     the first layer has 64 numbers for 81 pixels, so a start is met in part only.)
     """
 
-    def __init__(self, kernels: Tensor, gains: Tensor, noise_sigma: float, seed: int) -> None:
+    def __init__(self, kernels: Tensor, gains: Tensor, noise: SimulatedNoise | float, seed: int) -> None:
         """As of SoftmaxKernels, k >= 9; `seed` is that of the random layers."""
         size = kernels.shape[-1]
-        super().__init__(size, gains, noise_sigma)
+        super().__init__(size, gains, noise)
         generator = torch.Generator().manual_seed(seed)
         shapes = [
             (1, DEEP_CHANNELS, size + 1 - SMALLEST_DEEP, size + 1 - SMALLEST_DEEP),
@@ -153,13 +184,13 @@ def _first_layer(kernel: Tensor, later: Sequence[Tensor]) -> Tensor:
     return first.float()
 
 
-def build_kernels(settings: Settings, kernels: Tensor, gains: Tensor, noise_sigma: float) -> KernelModel:
+def build_kernels(settings: Settings, kernels: Tensor, gains: Tensor, noise: SimulatedNoise | float) -> KernelModel:
     """The parametrisation of the settings, started at kernels (N x) C' x k x k with gains C."""
     if settings.parametrisation == "normalised":
-        return NormalisedKernels(kernels, gains, noise_sigma)
+        return NormalisedKernels(kernels, gains, noise)
     if settings.parametrisation == "deep-linear":
-        return DeepLinearKernels(kernels, gains, noise_sigma, settings.seed)
-    return SoftmaxKernels(kernels, gains, noise_sigma)
+        return DeepLinearKernels(kernels, gains, noise, settings.seed)
+    return SoftmaxKernels(kernels, gains, noise)
 
 
 def start_kernels(settings: Settings, degraded: Tensor, clean: Tensor, noise_sigma: float) -> tuple[Tensor, Tensor]:

@@ -76,10 +76,10 @@ def _lines(psf: PsfGrid) -> list[str]:
     """What is written beside the picture."""
     table = numbers_over_the_field(psf)
     rows, cols = psf.nodes
-    noise = "unknown" if psf.noise_sigma is None else f"{100 * psf.noise_sigma:.2f} % of white"
     lines = [
         f"{rows} x {cols} kernels of {psf.size} px, {'in colour' if psf.channels == 3 else 'for all colours'}",
-        f"Noise {noise}; light: {psf.light}",
+        *noise_words(psf),
+        f"Light: {psf.light}",
         "",
     ]
     whole = len(table) == len(table[0]) == 1
@@ -94,6 +94,17 @@ def _lines(psf: PsfGrid) -> list[str]:
         doubtful = sum(confidence < TRUSTED for confidence in sure)
         lines.append(f"Confidence: {np.mean(sure):.2f}, below {TRUSTED} in {doubtful} of {len(sure)} places")
     return lines
+
+
+def noise_words(psf: PsfGrid) -> list[str]:
+    """The noise of the photos that a lens was learned from, a line each."""
+    if psf.noise_sigma is None:
+        return ["Noise unknown"]
+    percent = f"Noise {100 * psf.noise_sigma:.2f} % of white"
+    if psf.photon_noise is None:
+        return [percent]
+    black, white = (100 * psf.photon_noise.sigma(value) for value in (0.0, 1.0))
+    return [f"{percent} at middle grey,", f"   {black:.2f} % at black, {white:.2f} % at white"]
 
 
 def described(node: NodeNumbers) -> list[str]:

@@ -27,11 +27,14 @@ from ddm_gui.engine.flow import FlowModel, PathSample, build_velocity, sample_pa
 from ddm_gui.engine.ikl import excess_loss, matching_loss
 from ddm_gui.engine.kernels import SoftmaxKernels, build_kernels, outskirts, start_kernels, weighted_priors
 from ddm_gui.engine.magnitude import MagnitudeMatch
+from ddm_gui.engine.noise import PhotonNoise
+from ddm_gui.engine.noise_fit import PhotonNoiseFit
 from ddm_gui.engine.patches import PatchPool
 from ddm_gui.engine.phase import PhaseDescent, all_pass_gradient, taps_width
 from ddm_gui.engine.retrieval import retrieve, spectral_magnitude, turned_about
 from ddm_gui.engine.search import DRAW_KERNELS, PHOTOMETRY_RATE, KernelSearch, Match, as_grid
 from ddm_gui.engine.settings import Settings
+from ddm_gui.engine.simulated_noise import SimulatedNoise
 from ddm_gui.engine.simulation import Simulation
 from ddm_gui.engine.spectrum import noise_floor, periodogram
 from ddm_gui.engine.training import (
@@ -144,13 +147,19 @@ class KernelTraining(KernelSearch):
         phase: PhaseDescent,
         spectral: Tensor,
         settings: Settings,
+        noise_fit: PhotonNoiseFit | None = None,
     ) -> None:
-        """`spectral`: the zero-phase kernels of the power spectra, C' x k x k, whichever the start is."""
+        """`spectral`: the zero-phase kernels of the power spectra, C' x k x k, whichever the start is. `noise_fit`: of
+        Poisson-Gaussian noise, which does not move by the gradient then but is fitted again before each round."""
         count, self.turns = stretches(settings)
         self.first_round = _turning_updates(count, self.turns)
         super().__init__(flow, clean, simulation, model, settings, updates_needed(settings), self.first_round)
         self.colour, self.phase, self.descent = colour, phase, KernelDescent(spectral)
-        self.photometry = adam([([model.log_gain, model.log_sigma], PHOTOMETRY_RATE)])
+        self.noise_fit = noise_fit
+        if noise_fit is not None:
+            for parameter in model.noise_parameters():
+                parameter.requires_grad_(False)
+        self.photometry = adam([(model.photometry(), PHOTOMETRY_RATE)])
         self._begin_round()
         self.gradient = torch.zeros_like(model.logits)
         self.own = model.kernels().detach().mean(dim=0)
@@ -267,8 +276,8 @@ class KernelTraining(KernelSearch):
     def _turn_phases(self, generator: torch.Generator) -> None:
         """One step of the phases, and of magnitudes and gain by the power spectra."""
         model, taps = self.model, taps_width(self.settings.kernel_size)
-        kernels, sigma = model.with_gain().detach(), model.sigma().detach()
-        whitened, _ = self.simulation.whitened(self.clean, kernels, sigma, generator, taps - 1)
+        kernels, noise = model.with_gain().detach(), model.noise()
+        whitened, _ = self.simulation.whitened(self.clean, kernels, noise, generator, taps - 1)
         gradient = all_pass_gradient(self.flow.velocity, whitened, taps, generator)
         with torch.no_grad():
             kernel, gain = self.phase.move(self.kernel, model.with_gain(), gradient)
@@ -310,6 +319,7 @@ class KernelTraining(KernelSearch):
     def _step_of_round(self, in_round: int, generator: torch.Generator) -> None:
         """Update number `in_round` of a round."""
         if in_round == 0:
+            self._fit_noise()
             self._begin_round()
         simulated, _ = self._simulated(generator)
         sample = sample_path(simulated.detach(), generator)
@@ -324,6 +334,12 @@ class KernelTraining(KernelSearch):
         if in_round == ROUND - 1:
             self._move()
             self._average()
+
+    def _fit_noise(self) -> None:
+        """Poisson-Gaussian noise as it goes with the kernel of the moment."""
+        if self.noise_fit is not None:
+            found = self.noise_fit.under(self.model.with_gain().detach())
+            self.model.set_noise(SimulatedNoise.of(found, self.noise_fit.level))
 
     def _begin_round(self) -> None:
         """The auxiliary network starts from step 1's: what it learns beyond step 1 must not pile up round by round."""
@@ -347,7 +363,7 @@ class KernelTraining(KernelSearch):
         """Adds to the kernel's gradient; gain and noise, which are stiff, move at once."""
         model = self.model
         loss = loss + weighted_priors(self.settings, model.kernels())
-        photometry = [parameter for parameter in (model.log_gain, model.log_sigma) if parameter.requires_grad]
+        photometry = [parameter for parameter in model.photometry() if parameter.requires_grad]
         shape, *rest = torch.autograd.grad(loss, [model.logits, *photometry])
         self.gradient += shape
         for parameter, gradient in zip(photometry, rest, strict=True):
@@ -376,6 +392,11 @@ class KernelTraining(KernelSearch):
             gains, sigma = model.log_gain.detach().exp(), model.sigma().detach()
             self.differences = self.colour.differences(self.kernel, gains, sigma)
         self._set_kernel(self.kernel)
+
+    def photon_noise(self) -> PhotonNoise | None:
+        if self.noise_fit is None:
+            return None
+        return self.noise_fit.under(self.average * self.model.log_gain.detach().exp()[:, None, None])
 
     def _push(self, done: float) -> Tensor:
         """From a flat or random start: away from the outskirts, gone at half time."""
@@ -423,8 +444,8 @@ class KernelTraining(KernelSearch):
 
 def learn_kernels(
     flow: FlowModel,
+    degraded: PatchPool,
     clean: PatchPool,
-    depth: int,
     settings: Settings,
     device: torch.device,
     checkpoint: Path,
@@ -432,7 +453,7 @@ def learn_kernels(
 ) -> Generator[Event, None, Match]:
     """Step 2 by the procedure of the settings; resumes from `checkpoint` by itself, bit for bit on a CPU.
 
-    `depth` is that of the degraded photos, in bits. Closing the generator saves a checkpoint.
+    Closing the generator saves a checkpoint.
 
     Raises:
         UserError: training has diverged, or the disk does not take a checkpoint.
@@ -441,21 +462,26 @@ def learn_kernels(
     clean_spectrum = periodogram(clean, settings.seed)
     start, gains = start_kernels(settings, flow.spectrum, clean_spectrum, sigma)
     visible, _ = start_kernels(replace(settings, start="spectral"), flow.spectrum, clean_spectrum, sigma)
-    simulation = Simulation(flow.sight, depth, settings)
+    simulation = Simulation(flow.sight, degraded.depth, settings)
+    noise, noise_fit = SimulatedNoise(sigma), None
+    if settings.photon_noise:
+        noise_fit = PhotonNoiseFit(degraded, clean, simulation, flow.spectrum, sigma)
+        noise = SimulatedNoise.of(noise_fit.under((visible * gains[:, None, None]).to(device)), noise_fit.level)
     training: KernelSearch
     if settings.procedure == "alternating":
-        model = build_kernels(settings, start, gains, sigma).to(device)
+        model = build_kernels(settings, start, gains, noise).to(device)
         training = AlternatingTraining(flow, clean, simulation, model, settings)
     else:
         training = KernelTraining(
             flow,
             clean,
             simulation,
-            SoftmaxKernels(start, gains, sigma).to(device),
+            SoftmaxKernels(start, gains, noise).to(device),
             ColourMatch(flow.spectrum.to(device), clean_spectrum.to(device)),
             PhaseDescent(MagnitudeMatch(flow.spectrum.to(device), clean_spectrum.to(device), sigma)),
             visible.to(device),
             settings,
+            noise_fit,
         )
     yield from run(training, checkpoint, fingerprint)
     return Match(
@@ -464,6 +490,7 @@ def learn_kernels(
         as_grid(visible),
         float(training.average_sigma),
         float(training.ikl),
+        photon_noise=training.photon_noise(),
     )
 
 

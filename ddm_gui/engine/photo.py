@@ -296,7 +296,7 @@ def write(photo: Photo, path: Path, file_format: str = "same", quality: int = 95
 def suffix_for(source: Path, file_format: str) -> str:
     """The suffix of the file that `write` makes of this source: 'same' is PNG for PNG, TIFF for TIFF and RAW."""
     if file_format != "same":
-        return {"png": ".png", "jpeg": ".jpg", "tiff": ".tif", "tiff16": ".tif"}[file_format]
+        return {"png": ".png", "jpeg": ".jpg", "tiff": ".tif", "tiff16": ".tif", "dng": ".dng"}[file_format]
     kind = _kind_of_suffix(source)
     return {"PNG": ".png", "JPEG": source.suffix, "TIFF": ".tif", "RAW": ".tif"}[kind]
 

@@ -156,7 +156,7 @@ def _steps(
     match = yield from _match(project, flow, degraded, clean, device)
     error = doubt(match.kernels, match.spectral)
     about = _provenance(project, flow, match)
-    psf = PsfGrid(match.kernels, match.noise_sigma, settings.light, about, error, match.confidence)
+    psf = PsfGrid(match.kernels, match.noise_sigma, settings.light, about, error, match.confidence, match.photon_noise)
     psf.save(project.psf)
     notes = [checkpoint_notes(project.checkpoint(stage)) or {} for stage in project.stages()]
     return Learned(psf, match.start, match.ikl, sum(note.get("seconds", 0.0) for note in notes))
@@ -194,7 +194,7 @@ def _match(
     if settings.over_field:
         run = learn_field(flow, degraded, clean, settings, device, checkpoint, fingerprint)
     else:
-        run = learn_kernels(flow, clean, degraded.depth, settings, device, checkpoint, fingerprint)
+        run = learn_kernels(flow, degraded, clean, settings, device, checkpoint, fingerprint)
     snapshots = history.read(project.history)
     try:
         while True:
@@ -332,6 +332,9 @@ def _result(learned: Learned, truth: PsfGrid | None, **photos: float) -> Result:
             scores |= {"ncc_mean": float(nodes.mean()), "ncc_worst": float(nodes.min())}
         if 3 in (learned.psf.channels, truth.channels):
             scores["colour_shift_error"] = colour_shift_error(kernels, truth.kernels)
+    photon = learned.psf.photon_noise
+    if photon is not None:
+        scores |= {"noise_shot": photon.shot, "noise_read": photon.read}
     return Result(noise_sigma=learned.psf.noise_sigma, ikl=learned.ikl, seconds=learned.seconds, **scores, **photos)
 
 

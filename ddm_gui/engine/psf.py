@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from scipy.ndimage import shift as spline_shift
 
 from ddm_gui.engine.errors import UserError
 from ddm_gui.engine.files import write_aside
+from ddm_gui.engine.noise import MIDDLE_GREY, PhotonNoise
 
 FORMAT_VERSION = 1
 BORDER = 2  # pixels of dark around a kernel while it is shifted
@@ -30,9 +31,10 @@ CONVENTION = "true convolution; row 0 on top; origin at k//2; channels R, G, B; 
 class PsfGrid:
     """Kernels over the field: `kernels` is float32, rows x cols x channels x k x k, read-only.
 
-    `noise_sigma` is the noise by which degraded photos exceed clean ones (range of 1), None where unknown. `light` is
-    'display' (the photo's own encoding) or 'linear'. `provenance` is free JSON: sources, settings, versions, seeds.
-    `kernel_error` is how far each kernel may be from the truth, the sum over pixels of the squared difference.
+    `noise_sigma` is the noise by which degraded photos exceed clean ones (range of 1), None where unknown; where it is
+    known how it grows with light, `photon_noise`, it is that of middle grey. `light` is 'display' (the photo's own
+    encoding) or 'linear', which alone may have photon noise. `provenance` is free JSON: sources, settings, versions,
+    seeds. `kernel_error` is how far each kernel may be from the truth, the sum over pixels of the squared difference.
     `confidence`, where it is known, is the NCC with the truth to be expected of each kernel, rows x cols x channels in
     [0, 1].
     """
@@ -43,6 +45,7 @@ class PsfGrid:
     provenance: Mapping[str, Any] = field(default_factory=dict)
     kernel_error: float = 0.0
     confidence: NDArray[np.float32] | None = None
+    photon_noise: PhotonNoise | None = None
 
     def __post_init__(self) -> None:
         kernels = np.array(self.kernels, dtype=np.float32, copy=True)
@@ -50,6 +53,10 @@ class PsfGrid:
             raise ValueError(f"kernels must be rows x cols x (1 or 3) x k x k, not {kernels.shape}")
         if self.light not in ("display", "linear"):
             raise ValueError(f"light must be 'display' or 'linear', not {self.light!r}")
+        if self.photon_noise is not None:
+            if self.light != "linear":
+                raise ValueError("photon noise is of linear light")
+            object.__setattr__(self, "noise_sigma", self.photon_noise.sigma(MIDDLE_GREY))
         kernels.flags.writeable = False
         object.__setattr__(self, "kernels", kernels)
         if self.confidence is not None:
@@ -100,6 +107,8 @@ class PsfGrid:
             "provenance": dict(self.provenance),
             "kernel_error": self.kernel_error,
         }
+        if self.photon_noise is not None:
+            about["photon_noise"] = asdict(self.photon_noise)
         tensors = {"kernels": np.ascontiguousarray(self.kernels)}
         if self.confidence is not None:
             tensors["confidence"] = np.ascontiguousarray(self.confidence)
@@ -121,7 +130,8 @@ class PsfGrid:
                 confidence = file.get_tensor("confidence") if "confidence" in file.keys() else None  # noqa: SIM118
             version = int(about["format_version"])
             error = float(about.get("kernel_error", 0.0))
-            grid = cls(kernels, about["noise_sigma"], about["light"], about["provenance"], error, confidence)
+            photon = PhotonNoise(**about["photon_noise"]) if "photon_noise" in about else None
+            grid = cls(kernels, about["noise_sigma"], about["light"], about["provenance"], error, confidence, photon)
         except (SafetensorError, KeyError, TypeError, ValueError) as error:
             raise UserError(
                 f"{path} is not a PSF file that can be read.", f"Reading it failed: {error}.", "Choose another file."

@@ -6,6 +6,7 @@ import io
 import json
 import zipfile
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,8 @@ from ddm_gui.engine.errors import UserError
 from ddm_gui.engine.files import write_aside
 from ddm_gui.engine.psf import CONVENTION, PsfGrid, centred, field_positions
 
-READ = (".safetensors", ".npz", ".npy")  # endings of the files that `load_psf` reads
+ARRAYS = (".npz", ".npy")  # endings of the files that hold kernels alone: neither noise nor light
+READ = (".safetensors", *ARRAYS)  # endings of the files that `load_psf` reads
 NAMES = ("kernels", "psf")  # what the array in an NPZ file is called, if there are several
 
 
@@ -36,7 +38,7 @@ def load_psf(path: Path) -> PsfGrid:
     Raises:
         UserError: the file is missing or damaged, or holds no such array.
     """
-    if path.suffix.lower() not in (".npz", ".npy"):
+    if path.suffix.lower() not in ARRAYS:
         return PsfGrid.load(path)
     kernels = _as_grid(_array(path), path)
     if not np.isfinite(kernels).all() or (kernels.max(axis=(-2, -1)) <= 0).any():
@@ -108,6 +110,7 @@ def _about(psf: PsfGrid) -> dict[str, Any]:
         "noise_sigma": psf.noise_sigma,
         "light": psf.light,
         "kernel_error": psf.kernel_error,
+        "photon_noise": None if psf.photon_noise is None else asdict(psf.photon_noise),
         "confidence": None if psf.confidence is None else psf.confidence.tolist(),
         "provenance": dict(psf.provenance),
     }
@@ -141,6 +144,9 @@ def _as_fits(psf: PsfGrid) -> bytes:
     for axis, name in enumerate(("COL", "ROW", "CHANNEL", "NODE COL", "NODE ROW"), start=1):
         header[f"CTYPE{axis}"] = name
     header["NOISE"] = (psf.noise_sigma if psf.noise_sigma is not None else "unknown", "sigma, range of 1")
+    if psf.photon_noise is not None:
+        header["SHOT"] = (psf.photon_noise.shot, "variance of the noise from black to white")
+        header["READ"] = (psf.photon_noise.read, "variance of the noise at black")
     header["LIGHT"] = (psf.light, "what the kernels blur")
     header["KERNERR"] = (psf.kernel_error, "how far a kernel may be from the truth")
     for line in (CONVENTION, json.dumps(dict(psf.provenance))):

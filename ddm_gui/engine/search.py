@@ -15,9 +15,11 @@ from torch import Tensor
 from ddm_gui.engine.events import KernelProgress, KernelSnapshot, Stage
 from ddm_gui.engine.flow import FlowModel
 from ddm_gui.engine.kernels import KernelModel
+from ddm_gui.engine.noise import PhotonNoise
 from ddm_gui.engine.patches import PatchPool
 from ddm_gui.engine.psf import centred
 from ddm_gui.engine.settings import Settings
+from ddm_gui.engine.simulated_noise import SimulatedNoise
 from ddm_gui.engine.simulation import Simulation
 from ddm_gui.engine.training import Training, Watch, diverged, under_prefix, with_prefix
 
@@ -52,6 +54,7 @@ class KernelSearch(Training):
         model.log_sigma.requires_grad_(settings.noise_sigma == "learn")
         self.average = torch.zeros_like(model.kernels().detach())
         self.average_sigma = torch.zeros((), device=self.device)
+        self.average_share = torch.zeros((), device=self.device)  # of photon noise, where there is any
         self.averaged = 0
         self.ikl = torch.zeros((), device=self.device)
         self.heard = 0
@@ -59,7 +62,7 @@ class KernelSearch(Training):
 
     def _simulated(self, generator: torch.Generator) -> tuple[Tensor, Tensor | None]:
         """A batch of the simulated side with the kernels and the noise of the moment, and its places in the field."""
-        return self.simulation.draw(self.clean, self.model.with_gain(), self.model.sigma(), generator)
+        return self.simulation.draw(self.clean, self.model.with_gain(), self.model.noise(), generator)
 
     def _remember(self, excess: Tensor) -> None:
         """Running mean of the IKL over updates in which the auxiliary network has caught up."""
@@ -73,6 +76,13 @@ class KernelSearch(Training):
         self.averaged += 1
         self.average = self.average.lerp(self.model.kernels().detach(), 1 / self.averaged)
         self.average_sigma = self.average_sigma.lerp(self.model.sigma().detach(), 1 / self.averaged)
+        self.average_share = self.average_share.lerp(self.model.share().detach(), 1 / self.averaged)
+
+    def photon_noise(self) -> PhotonNoise | None:
+        """How the noise grows with light, in the end; None where it is as strong everywhere."""
+        if self.model.share_logit is None:
+            return None
+        return SimulatedNoise(self.average_sigma, self.average_share, self.model.level).photon
 
     def noise_sigma(self) -> float:
         """The noise of the moment."""
@@ -112,6 +122,7 @@ class KernelSearch(Training):
             **with_prefix("watch", self.watch.tensors()),
             "average": self.average,
             "average_sigma": self.average_sigma,
+            "average_share": self.average_share,
             "ikl": self.ikl,
         }
 
@@ -123,6 +134,7 @@ class KernelSearch(Training):
         self.model.load_state_dict(under_prefix("kernels", tensors))
         self.watch.load(under_prefix("watch", tensors))
         self.average, self.average_sigma = tensors["average"].to(device), tensors["average_sigma"].to(device)
+        self.average_share = tensors["average_share"].to(device)
         self.ikl = tensors["ikl"].to(device)
         self.averaged, self.heard = numbers["averaged"], numbers["heard"]
 
@@ -130,7 +142,8 @@ class KernelSearch(Training):
 @dataclass(frozen=True, eq=False)
 class Match:
     """What step 2 found: kernels, their start and the spectral one, each rows x cols x C' x k x k and centred; the
-    noise; the IKL; and how sure each kernel is, rows x cols x C', where that is known."""
+    noise; the IKL; how sure each kernel is, rows x cols x C', where that is known; and how the noise grows with light,
+    where that was looked for."""
 
     kernels: NDArray[np.float32]
     start: NDArray[np.float32]
@@ -138,6 +151,7 @@ class Match:
     noise_sigma: float
     ikl: float
     confidence: NDArray[np.float32] | None = None
+    photon_noise: PhotonNoise | None = None
 
 
 def as_grid(kernels: Tensor) -> NDArray[np.float32]:

@@ -102,6 +102,10 @@ def _has_free_sum(settings: Settings) -> bool:
     return settings.parametrisation == "deep-linear"
 
 
+def _in_linear_light(settings: Settings) -> bool:
+    return settings.light == "linear"
+
+
 def _knows_lenses(_settings: Settings) -> bool:
     return find_spec("lensfunpy") is not None
 
@@ -233,6 +237,15 @@ class Settings:
         "display: photos as they are, RAW with sRGB's tone curve; linear: RAW without it, in both folders.",
         scope=Scope.FLOW,
         choices=("display", "linear"),
+    )
+    noise_model: str = setting(
+        "gaussian",
+        "Noise model",
+        "gaussian: as strong everywhere; poisson-gaussian: photon noise, whose variance grows with the light, is "
+        "learned as well; 'Noise' is its root mean square then. In linear light only.",
+        scope=Scope.KERNELS,
+        choices=("gaussian", "poisson-gaussian"),
+        applies=_in_linear_light,
     )
     vignetting: bool = setting(
         True,
@@ -524,6 +537,11 @@ class Settings:
         return (self.rows, self.cols) != (1, 1)
 
     @property
+    def photon_noise(self) -> bool:
+        """Whether it is learned how noise grows with light."""
+        return self.noise_model == "poisson-gaussian"
+
+    @property
     def multiples(self) -> tuple[int, ...]:
         """`multipliers` as numbers."""
         return tuple(int(word) for word in self.multipliers.split(","))
@@ -622,6 +640,12 @@ def _check_together(settings: Settings) -> None:
             "It sums to one as it is.",
             "Set sum_weight to 0, or choose parametrisation deep-linear.",
         )
+    if settings.photon_noise and settings.light != "linear":
+        raise UserError(
+            "Poisson-Gaussian noise (noise_model) goes with linear light only (light).",
+            "Its variance grows in proportion to the light; a tone curve makes noise large in the shadows instead.",
+            "Choose light linear, which needs RAW photos, or noise_model gaussian.",
+        )
     _check_patch_size(settings)
     for name in ("clean_aperture", "degraded_aperture"):
         asked(getattr(settings, name), name)
@@ -666,7 +690,13 @@ def _check_patch_size(settings: Settings) -> None:
 
 
 # Settings under which every photo of both folders serves, as it is displayed.
-EVERY_PHOTO: dict[str, Any] = {"clean_region": 0, "clean_aperture": ANY, "degraded_aperture": ANY, "light": "display"}
+EVERY_PHOTO: dict[str, Any] = {
+    "clean_region": 0,
+    "clean_aperture": ANY,
+    "degraded_aperture": ANY,
+    "light": "display",
+    "noise_model": "gaussian",
+}
 
 
 # The paper's experiment on faces (B.1): motion blur and Gaussian blur were learned with the same numbers. The ramp-up

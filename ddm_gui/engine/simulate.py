@@ -16,6 +16,7 @@ from scipy.ndimage import gaussian_filter
 
 from ddm_gui.engine.degradation import blur_same
 from ddm_gui.engine.field_blur import blur_field_same
+from ddm_gui.engine.noise import PhotonNoise
 
 Array = NDArray[np.float64]
 OVERSAMPLING = 7  # odd, so that a sample lies on each pixel's centre
@@ -177,12 +178,13 @@ def _texture(height: int, width: int, exponent: float, rng: np.random.Generator)
 def degrade(
     pixels: NDArray[np.floating[Any]],
     kernels: NDArray[np.floating[Any]],
-    noise_sigma: float,
+    noise: float | PhotonNoise,
     generator: np.random.Generator,
 ) -> NDArray[np.float32]:
-    """What a camera makes of a photo H x W x C: blurred by C' x k x k, or R x S x C' x k x k over the field, Gaussian
-    noise added, clipped to [0, 1]."""
+    """What a camera makes of a photo H x W x C: blurred by C' x k x k, or R x S x C' x k x k over the field, noise
+    added (Gaussian of a standard deviation, or Poisson-Gaussian), clipped to [0, 1]."""
     blurred = blur_same(pixels, kernels) if kernels.ndim == 3 else blur_field_same(pixels, kernels)
-    noise = generator.standard_normal(blurred.shape, dtype=np.float32)
-    result: NDArray[np.float32] = np.clip(blurred + np.float32(noise_sigma) * noise, 0.0, 1.0)
+    unit = generator.standard_normal(blurred.shape, dtype=np.float32)
+    sigma = np.sqrt(noise.variance(blurred)) if isinstance(noise, PhotonNoise) else np.array(noise)
+    result: NDArray[np.float32] = np.clip(blurred + sigma.astype(np.float32) * unit, 0.0, 1.0)
     return result

@@ -27,11 +27,11 @@ from ddm_gui.engine.simulate import Lens, disc, gaussian
 
 
 def simulated_psf(
-    blur: Blur, kernel_size: int = KERNEL_SIZE, noise_sigma: float = NOISE_SIGMA, seed: int = 0
+    blur: Blur, kernel_size: int = KERNEL_SIZE, noise_sigma: float = NOISE_SIGMA, seed: int = 0, light: str = "display"
 ) -> PsfGrid:
     """Kernels of a kind: one for all colours, or three where colours differ; a grid of them for a lens over the field.
 
-    `seed` matters where they are random.
+    `seed` matters where they are random; `light` is what they are to blur, 'display' or 'linear'.
 
     Raises:
         UserError: the size, the noise or the seed is out of bounds, or the blur does not fit the size.
@@ -47,7 +47,7 @@ def simulated_psf(
     kernels = _kernels(blur, kernel_size, np.random.default_rng(seed))
     name = next(name for name, kind in BLURS.items() if isinstance(blur, kind))
     about = {"kind": name, **asdict(blur), "kernel_size": kernel_size, "seed": seed}
-    return PsfGrid(kernels, noise_sigma, provenance=about)
+    return PsfGrid(kernels, noise_sigma, light, about)
 
 
 def _kernels(blur: Blur, k: int, rng: np.random.Generator) -> NDArray[np.float32]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Generator, Mapping, Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +17,15 @@ from ddm_gui.engine.blurs import check_noise
 from ddm_gui.engine.errors import UserError
 from ddm_gui.engine.events import Event, Note, PhotoSimulated, PhotoSkipped
 from ddm_gui.engine.known_set import KnownSet
-from ddm_gui.engine.photo import Photo, find_photos, read, read_header, rounded, targets, write
+from ddm_gui.engine.linear_dng import write_linear
+from ddm_gui.engine.photo import Photo, find_photos, is_raw, read, read_header, rounded, targets, write
 from ddm_gui.engine.psf import PsfGrid
 from ddm_gui.engine.settings import Settings
 from ddm_gui.engine.simulate import degrade
+from ddm_gui.engine.tone_curve import to_linear
 
-DEPTHS = {"png": 8, "tiff16": 16}  # bits per value of the files that are written
+DEPTHS = {"png": 8, "tiff16": 16, "dng": 16}  # bits per value of the files that are written
+LIGHTS = {"png": "display", "tiff16": "display", "dng": "linear"}  # what they hold
 NOISE, SPLIT = 1, 2  # independent streams of random numbers from one seed
 
 
@@ -37,8 +41,9 @@ def simulate_set(
 
     Photos keep their names, tags and colours; those in `sharp` are rounded to the depth of the files, and blurred as
     such. Grey photos stay grey: a lens with a kernel per colour blurs them by the mean of its kernels, and if there are
-    no others, the truth is that mean. With `split` a random half of the photos goes into `clean` as it is, and only the
-    other half is degraded: one domain, no photo on both sides.
+    no others, the truth is that mean. In linear light (DNG) only colour photos are taken: RAW as it is, others with
+    sRGB's tone curve undone; of their tags only how they are turned is kept. With `split` a random half of the photos
+    goes into `clean` as it is, and only the other half is degraded: one domain, no photo on both sides.
 
     Each file is complete or not there, so the run may be closed at any event. Called again with the same arguments it
     keeps the photos that are there and makes those that are missing, the same as if it had never stopped.
@@ -49,23 +54,23 @@ def simulate_set(
         psf: the blur and the noise, e.g. of `simulated_psf`, or a learned one.
         seed: of the noise, and of the halves.
         split: as above.
-        file_format: 'png' (8 bits) or 'tiff16'.
+        file_format: 'png' (8 bits), 'tiff16', or 'dng' (16 bits in linear light, as a PSF of linear light asks for).
 
     Yields:
         PhotoSimulated or PhotoSkipped for each photo that was not there, after its files are complete.
 
     Raises:
         UserError: before anything is written: there is no photo that can be used, none to split, the folder lies in
-            that of the photos, holds something else or cannot be written, or the PSF has no noise.
+            that of the photos, holds something else or cannot be written, or the PSF has no noise or another light.
     """
-    _check(psf, seed)
+    _check(psf, seed, LIGHTS[file_format])
     sources = find_photos(inputs)
     known = KnownSet(output)
     _refuse_mixing(inputs, sources, known)
     degraded = _degraded_half(len(sources), seed) if split else set(range(len(sources)))
     if split and len(sources) == 1:
         raise UserError("One photo cannot be split in two halves.", "", "Choose more photos, or do not split them.")
-    bad, channels = _looked_at([sources[index] for index in sorted(degraded)], psf.size)
+    bad, channels = _looked_at([sources[index] for index in sorted(degraded)], psf)
     about = {
         "seed": seed,
         "split": split,
@@ -86,12 +91,12 @@ def simulate_set(
         try:
             if source in bad:
                 raise bad[source]
-            photo = read(source)
+            photo = _read(source, psf.light)
             if index in degraded:
                 noise = np.random.default_rng([seed, NOISE, index])  # its own: the same, wherever a run went on
                 write_pair(photo, known, name, truth, noise, file_format)
             else:
-                write(rounded(photo, DEPTHS[file_format]), folder / name, file_format)
+                _write(rounded(photo, DEPTHS[file_format]), folder / name, file_format)
         except UserError as error:
             yield PhotoSkipped(str(source), str(error))
         else:
@@ -116,9 +121,33 @@ def write_pair(
     """
     sharp = rounded(photo, DEPTHS[file_format])
     kernels = psf.kernels if sharp.pixels.shape[2] == 3 else _grey(psf.kernels)
-    pixels = degrade(sharp.pixels, kernels[0, 0] if psf.nodes == (1, 1) else kernels, psf.noise_sigma or 0.0, rng)
-    write(sharp, known.sharp / name, file_format)
-    write(sharp.with_pixels(pixels), known.degraded / name, file_format)
+    noise = psf.photon_noise or psf.noise_sigma or 0.0
+    pixels = degrade(sharp.pixels, kernels[0, 0] if psf.nodes == (1, 1) else kernels, noise, rng)
+    _write(sharp, known.sharp / name, file_format)
+    _write(sharp.with_pixels(pixels), known.degraded / name, file_format)
+
+
+def _read(source: Path, light: str) -> Photo:
+    """A clean photo in the light of the set.
+
+    Raises:
+        UserError: it cannot be read, or is grey and would be written in linear light.
+    """
+    photo = read(source, light if is_raw(source) else "display")
+    if light == "linear" and photo.pixels.shape[2] == 1:
+        raise _grey_refused(source)
+    return photo if photo.light == light else replace(photo, pixels=to_linear(photo.pixels), light=light)
+
+
+def _grey_refused(source: Path) -> UserError:
+    return UserError(f"{source} is grey.", "In linear light photos are written in colour.", "Choose colour photos.")
+
+
+def _write(photo: Photo, path: Path, file_format: str) -> None:
+    if file_format == "dng":
+        write_linear(photo, path)
+    else:
+        write(photo, path, file_format)
 
 
 def _truth(psf: PsfGrid, channels: int, about: Mapping[str, Any]) -> PsfGrid:
@@ -129,9 +158,11 @@ def _truth(psf: PsfGrid, channels: int, about: Mapping[str, Any]) -> PsfGrid:
         "program": {"name": "ddm_gui", "version": ddm_gui.__version__},
         "kernel": {**psf.provenance, "sha256": hashlib.sha256(psf.kernels.tobytes()).hexdigest()},
         "noise_sigma": psf.noise_sigma,
+        **({} if psf.photon_noise is None else {"photon_noise": asdict(psf.photon_noise)}),
         **about,
     }
-    return PsfGrid(kernels, psf.noise_sigma, psf.light, json.loads(json.dumps(provenance)))
+    provenance = json.loads(json.dumps(provenance))
+    return PsfGrid(kernels, psf.noise_sigma, psf.light, provenance, photon_noise=psf.photon_noise)
 
 
 def _grey(kernels: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -140,15 +171,15 @@ def _grey(kernels: NDArray[np.float32]) -> NDArray[np.float32]:
     return mean
 
 
-def _check(psf: PsfGrid, seed: int) -> None:
+def _check(psf: PsfGrid, seed: int, light: str) -> None:
     """Refuses what photos cannot be degraded by."""
     if psf.noise_sigma is None:
         raise UserError("This PSF does not say how much noise there is.", "", "Give the noise as well.")
-    if psf.light != "display":
+    if psf.light != light:
         raise UserError(
-            "This PSF was learned in linear light.",
-            "Simulated photos are written as they are displayed, and blurred so.",
-            "Choose a PSF that was learned in display light.",
+            f"This PSF was learned in {psf.light} light.",
+            f"Photos of this format are written in {light} light, and blurred so.",
+            f"Choose a PSF that was learned in {light} light, or another format: dng is in linear light.",
         )
     check_noise(psf.noise_sigma)
     Settings(seed=seed)  # refuses what is out of bounds
@@ -160,7 +191,7 @@ def _degraded_half(count: int, seed: int) -> set[int]:
     return {int(index) for index in order[count // 2 :]}
 
 
-def _looked_at(sources: Sequence[Path], kernel_size: int) -> tuple[dict[Path, UserError], int]:
+def _looked_at(sources: Sequence[Path], psf: PsfGrid) -> tuple[dict[Path, UserError], int]:
     """By their headers: the photos that cannot be degraded, and 3 channels if one of the others has, or 1.
 
     Raises:
@@ -174,10 +205,12 @@ def _looked_at(sources: Sequence[Path], kernel_size: int) -> tuple[dict[Path, Us
         except UserError as error:
             bad[source] = error
             continue
-        if min(header.width, header.height) < kernel_size:
+        if psf.light == "linear" and header.channels == 1:
+            bad[source] = _grey_refused(source)
+        elif min(header.width, header.height) < psf.size:
             bad[source] = UserError(
                 f"{source} is smaller than the kernel.",
-                f"It is {header.width} x {header.height} pixels, and the kernel {kernel_size} x {kernel_size}.",
+                f"It is {header.width} x {header.height} pixels, and the kernel {psf.size} x {psf.size}.",
                 "Choose larger photos, or a smaller kernel.",
             )
         else:

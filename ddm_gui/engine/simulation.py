@@ -11,6 +11,7 @@ from ddm_gui.engine.degradation import blur_valid, clip_straight_through, round_
 from ddm_gui.engine.field import Field
 from ddm_gui.engine.patches import PatchPool, field_places
 from ddm_gui.engine.settings import Settings
+from ddm_gui.engine.simulated_noise import SimulatedNoise
 from ddm_gui.engine.whitening import Sight
 
 
@@ -25,54 +26,80 @@ class Simulation:
     field: Field | None = None
 
     def draw(
-        self, clean: PatchPool, kernels: Tensor, sigma: Tensor | float, generator: torch.Generator
+        self, clean: PatchPool, kernels: Tensor, noise: SimulatedNoise, generator: torch.Generator
     ) -> tuple[Tensor, Tensor | None]:
-        """T(A x + noise), B x C x P x P, differentiable in kernels and sigma; over the field also the places of their
+        """T(A x + noise), B x C x P x P, differentiable in kernels and noise; over the field also the places of their
         pixels, B x 2 x P x P.
 
         kernels: C' x k x k, or N x C' x k x k at the nodes of the field, of which a patch is blurred by the one of its
-        place; contrast is in them. sigma: of the noise.
+        place; contrast is in them.
         """
-        patches, here, noise, seen, places = self._bright(clean, kernels, generator, 0, sigma)
+        patches, here, unit, seen, places = self._bright(clean, kernels, generator, 0, noise)
         if torch.is_grad_enabled():
-            seen = self.sight.apply(photographed(patches, here, sigma * noise, self.depth))
+            seen = self.sight.apply(photographed(patches, here, noise, unit, self.depth))
         return self.sight.levelled(seen), places
 
     def whitened(
-        self, clean: PatchPool, kernels: Tensor, sigma: Tensor | float, generator: torch.Generator, more: int
+        self, clean: PatchPool, kernels: Tensor, noise: SimulatedNoise, generator: torch.Generator, more: int
     ) -> tuple[Tensor, Tensor | None]:
         """A x + noise whitened, B x 1 x (P + more) x (P + more), without a gradient and before contrast is taken; over
         the field also the places of its middle, B x 2 x P x P."""
-        *_, seen, places = self._bright(clean, kernels, generator, more, sigma)
+        *_, seen, places = self._bright(clean, kernels, generator, more, noise)
         return seen, places
 
+    @torch.no_grad()
+    def photographs(
+        self,
+        clean: PatchPool,
+        kernels: Tensor,
+        noise: SimulatedNoise,
+        generator: torch.Generator,
+        count: int,
+        side: int,
+    ) -> Tensor:
+        """A x + noise as the camera gives it, before anything is made of it: count x C x side x side."""
+        patches, here, unit, _ = self._drawn(clean, kernels, generator, count, side)
+        return photographed(patches, here, noise, unit, self.depth)
+
     def _bright(
-        self, clean: PatchPool, kernels: Tensor, generator: torch.Generator, more: int, sigma: Tensor | float
+        self, clean: PatchPool, kernels: Tensor, generator: torch.Generator, more: int, noise: SimulatedNoise
     ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor | None]:
-        """Clean patches, their kernels, noise, the simulated patches as seen (these without a gradient), and places:
-        the first bright ones, as of degraded patches."""
-        size, device = self.settings.patch_size, kernels.device
+        """Clean patches, their kernels, noise of variance one, the simulated patches as seen (these without a
+        gradient), and places: the first bright ones, as of degraded patches."""
+        size = self.settings.patch_size
         side, count = size + self.sight.margin + more, self.sight.surplus * self.settings.batch_size
-        batch = clean.draw(count, side + kernels.shape[-1] - 1, generator, mirror=self.settings.mirror_clean)
-        patches, here, places = batch.pixels.to(device), kernels, None
+        patches, here, unit, positions = self._drawn(clean, kernels, generator, count, side)
+        places = None
         if self.field is not None:
-            positions = torch.rand(count, 2, generator=generator)
-            here = torch.einsum("bn,nchw->bchw", self.field.weights(positions).to(device), kernels)
-            places = field_places(positions, self.field.pitch.expand(count, 2), size).to(device)
-        noise = torch.randn((*patches.shape[:2], side, side), generator=generator).to(device)
+            places = field_places(positions, self.field.pitch.expand(count, 2), size).to(kernels.device)
         with torch.no_grad():
-            seen = self.sight.apply(photographed(patches, here, sigma * noise, self.depth))
+            seen = self.sight.apply(photographed(patches, here, noise, unit, self.depth))
             # Judged by what the networks will see: beside a bright edge all may be clipped, hence of no contrast.
             kept = self.sight.bright_enough(middle(seen, size), self.settings.batch_size)
         if places is not None:
             here, places = here[kept], places[kept]
-        return patches[kept], here, noise[kept], seen[kept], places
+        return patches[kept], here, unit[kept], seen[kept], places
+
+    def _drawn(
+        self, clean: PatchPool, kernels: Tensor, generator: torch.Generator, count: int, side: int
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Clean patches of `side` px and what a blur takes around, their kernels, noise of variance one, and random
+        positions in the field, for which there are kernels over it."""
+        device = kernels.device
+        batch = clean.draw(count, side + kernels.shape[-1] - 1, generator, mirror=self.settings.mirror_clean)
+        patches, here, positions = batch.pixels.to(device), kernels, batch.positions
+        if self.field is not None:
+            positions = torch.rand(count, 2, generator=generator)
+            here = torch.einsum("bn,nchw->bchw", self.field.weights(positions).to(device), kernels)
+        unit = torch.randn((*patches.shape[:2], side, side), generator=generator).to(device)
+        return patches, here, unit, positions
 
 
-def photographed(patches: Tensor, kernels: Tensor, noise: Tensor, depth: int) -> Tensor:
-    """What the camera did to patches: blur (`blur_valid`), noise, clipping, rounding to `depth` bits; the gradient
-    passes straight through the last two."""
-    return round_straight_through(clip_straight_through(blur_valid(patches, kernels) + noise), depth)
+def photographed(patches: Tensor, kernels: Tensor, noise: SimulatedNoise, unit: Tensor, depth: int) -> Tensor:
+    """What the camera did to patches: blur (`blur_valid`), noise (from `unit`, of variance one), clipping, rounding to
+    `depth` bits; the gradient passes straight through the last two."""
+    blurred = blur_valid(patches, kernels)
+    return round_straight_through(clip_straight_through(blurred + noise.scaled(unit, blurred)), depth)
 
 
 def middle(patches: Tensor, size: int) -> Tensor:

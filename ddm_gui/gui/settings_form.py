@@ -48,6 +48,8 @@ _CHOICE_WORDS = {
     ("start", "flat"): "A flat kernel",
     ("start", "random"): "A random kernel",
     ("noise_sigma", "learn"): "Learn it",
+    ("noise_model", "gaussian"): "As strong everywhere",
+    ("noise_model", "poisson-gaussian"): "Grows with light",
     ("light", "display"): "As displayed",
     ("light", "linear"): "Linear, of RAW",
 }

@@ -12,10 +12,12 @@ from ddm_gui.engine.alternating import RATES, AlternatingTraining
 from ddm_gui.engine.errors import UserError
 from ddm_gui.engine.flow import FlowModel, build_velocity
 from ddm_gui.engine.kernels import build_kernels, sparse_prior
+from ddm_gui.engine.noise import PhotonNoise
 from ddm_gui.engine.patches import PatchBatch, PatchPool
 from ddm_gui.engine.search import PHOTOMETRY_RATE
 from ddm_gui.engine.settings import Settings
 from ddm_gui.engine.simulate import gaussian
+from ddm_gui.engine.simulated_noise import SimulatedNoise
 from ddm_gui.engine.simulation import Simulation
 from ddm_gui.engine.spectrum import WINDOW
 from ddm_gui.engine.whitening import PlainPixels
@@ -46,7 +48,9 @@ class Shelf:
         return PatchBatch(pixels, *torch.zeros(2, count, 2))
 
 
-def a_training(channels: int = 3, kernels: int = 1, **changes: Any) -> AlternatingTraining:
+def a_training(
+    channels: int = 3, kernels: int = 1, noise: SimulatedNoise | float = 0.02, **changes: Any
+) -> AlternatingTraining:
     settings = TINY.with_changes(changes)
     sight = PlainPixels(channels)
     velocity = build_velocity(settings, sight).eval().requires_grad_(False)
@@ -58,7 +62,7 @@ def a_training(channels: int = 3, kernels: int = 1, **changes: Any) -> Alternati
     power = 0.01 * torch.eye(channels).expand(WINDOW, WINDOW, channels, channels).to(torch.complex64)
     start = torch.from_numpy(gaussian(settings.kernel_size, 1.0))[None].repeat(kernels, 1, 1)
     shelf: PatchPool = Shelf(channels)  # type: ignore[assignment]
-    model = build_kernels(settings, start, torch.full((channels,), 0.7), 0.02)
+    model = build_kernels(settings, start, torch.full((channels,), 0.7), noise)
     return AlternatingTraining(
         FlowModel(velocity, sight, power, 0.002), shelf, Simulation(sight, 8, settings), model, settings
     )
@@ -105,6 +109,23 @@ def test_noise_that_is_given_stays(sigma: float | str) -> None:
     before = training.noise_sigma()
     pulled(training, 5)
     assert (training.noise_sigma() == before) is (sigma != "learn")
+
+
+def test_both_variances_of_photon_noise_move_and_come_back() -> None:
+    noise = PhotonNoise(0.01, 1e-4)
+    training = a_training(noise=SimulatedNoise.of(noise, 0.4))
+    assert training.model.noise().photon.shot == pytest.approx(noise.shot, rel=1e-4)
+    pulled(training, 20)
+    found = training.photon_noise()
+    assert found is not None
+    assert found.shot != pytest.approx(noise.shot, rel=1e-4)
+    assert found.read != pytest.approx(noise.read, rel=1e-4)
+    assert training.average_share not in (0.0, 1.0)
+    again = a_training(noise=SimulatedNoise.of(PhotonNoise(0.1, 1e-3), 0.4))
+    again.load(training.tensors(), training.numbers())
+    assert again.photon_noise() == found
+    assert again.model.noise().photon == training.model.noise().photon
+    assert a_training().photon_noise() is None
 
 
 def test_the_gradient_is_the_data_term_plus_the_priors() -> None:

@@ -24,12 +24,14 @@ from ddm_gui.engine.ikl import excess_loss, integrated_kl, matching_loss
 from ddm_gui.engine.kernels import SoftmaxKernels
 from ddm_gui.engine.magnitude import MagnitudeMatch
 from ddm_gui.engine.matching import TIMED, KernelTraining, seconds_per_update, updates_needed, work
+from ddm_gui.engine.noise import PhotonNoise
 from ddm_gui.engine.patches import PatchBatch, PatchPool
 from ddm_gui.engine.phase import UNKNOWN, PhaseDescent
 from ddm_gui.engine.scores import kernel_ncc, zero_phase
 from ddm_gui.engine.search import as_grid
 from ddm_gui.engine.settings import Settings
 from ddm_gui.engine.simulate import gaussian
+from ddm_gui.engine.simulated_noise import SimulatedNoise
 from ddm_gui.engine.simulation import Simulation, photographed
 from ddm_gui.engine.spectrum import WINDOW
 from ddm_gui.engine.training import adam, cosine_decay, set_rate
@@ -274,9 +276,9 @@ TINY = Settings(
 )
 
 
-def a_model(channels: int = 3, kernels: int = 3, sigma: float = 0.02) -> SoftmaxKernels:
+def a_model(channels: int = 3, kernels: int = 3, noise: SimulatedNoise | float = 0.02) -> SoftmaxKernels:
     start = torch.from_numpy(gaussian(5, 1.0))[None].repeat(kernels, 1, 1)
-    return SoftmaxKernels(start, torch.ones(channels), sigma)
+    return SoftmaxKernels(start, torch.ones(channels), noise)
 
 
 @pytest.mark.parametrize(("channels", "kernels"), [(1, 1), (3, 1), (3, 3)])
@@ -284,7 +286,7 @@ def test_simulated_patches_are_what_the_networks_see(channels: int, kernels: int
     simulation = Simulation(identity_whitening(channels), 8, TINY)
     model = a_model(channels, kernels)
     shelf: PatchPool = Shelf(channels)  # type: ignore[assignment]
-    simulated, places = simulation.draw(shelf, model.with_gain(), model.sigma(), torch.Generator().manual_seed(0))
+    simulated, places = simulation.draw(shelf, model.with_gain(), model.noise(), torch.Generator().manual_seed(0))
     assert places is None
     assert simulated.shape == (8, 1, 16, 16)
     torch.testing.assert_close(simulated.square().mean(dim=(1, 2, 3)), torch.ones(8))
@@ -292,7 +294,7 @@ def test_simulated_patches_are_what_the_networks_see(channels: int, kernels: int
     for parameter in (model.logits, model.log_gain, model.log_sigma):
         assert parameter.grad is not None
         assert parameter.grad.abs().max() > 0
-    again, _ = simulation.draw(shelf, model.with_gain(), model.sigma(), torch.Generator().manual_seed(0))
+    again, _ = simulation.draw(shelf, model.with_gain(), model.noise(), torch.Generator().manual_seed(0))
     assert torch.equal(again, simulated)
 
 
@@ -303,10 +305,11 @@ def test_over_the_field_each_patch_is_blurred_by_the_kernel_of_its_place() -> No
     kernels = torch.zeros(2, 1, 5, 5)
     kernels[1, 0, 2, 2] = 1.0
     shelf: PatchPool = Shelf(1)  # type: ignore[assignment]
-    seen, places = simulation.draw(shelf, kernels, 0.0, torch.Generator().manual_seed(0))
+    seen, places = simulation.draw(shelf, kernels, SimulatedNoise(0.0), torch.Generator().manual_seed(0))
     assert places is not None
     assert places.shape == (8, 2, 16, 16)
-    plain, _ = replace(simulation, field=None).draw(shelf, kernels[1], 0.0, torch.Generator().manual_seed(0))
+    alone = replace(simulation, field=None)
+    plain, _ = alone.draw(shelf, kernels[1], SimulatedNoise(0.0), torch.Generator().manual_seed(0))
     rows = places[:, 0].mean(dim=(1, 2))
     assert float(rows.std()) > 0.1
     pixels, whole = ((values + 1) / 2 for values in (seen, plain))
@@ -316,9 +319,9 @@ def test_over_the_field_each_patch_is_blurred_by_the_kernel_of_its_place() -> No
 def test_the_camera_clips_rounds_and_adds_the_noise() -> None:
     kernels = a_model(1, 1).with_gain().detach()
     size = 40
-    noise = 0.1 * torch.randn(4, 1, size, size, generator=torch.Generator().manual_seed(0))
+    unit = torch.randn(4, 1, size, size, generator=torch.Generator().manual_seed(0))
     for depth, value in ((8, 0.5), (16, 0.5), (8, 1.0)):
-        taken = photographed(torch.full((4, 1, size + 4, size + 4), value), kernels, noise, depth)
+        taken = photographed(torch.full((4, 1, size + 4, size + 4), value), kernels, SimulatedNoise(0.1), unit, depth)
         top = 2**depth - 1
         assert float((taken * top - (taken * top).round()).abs().max()) < 0.01
         assert 0.0 <= float(taken.min()) <= float(taken.max()) <= 1.0
@@ -330,7 +333,11 @@ def test_the_camera_clips_rounds_and_adds_the_noise() -> None:
 
 
 def a_training(
-    settings: Settings = TINY, channels: int = 1, kernels: int | None = None, knows: bool = False
+    settings: Settings = TINY,
+    channels: int = 1,
+    kernels: int | None = None,
+    knows: bool = False,
+    noise_fit: KnownNoise | None = None,
 ) -> KernelTraining:
     """`knows`: step 1's network has an opinion, any one, by which phases turn; else all is white noise to it."""
     velocity = build_velocity(settings, identity_whitening(channels)).eval().requires_grad_(False)
@@ -339,7 +346,8 @@ def a_training(
     power = 0.01 * (0.3 * torch.eye(channels) + 0.7).expand(WINDOW, WINDOW, channels, channels).to(torch.complex64)
     whitening = identity_whitening(channels)
     shelf: PatchPool = Shelf(channels)  # type: ignore[assignment]
-    model = a_model(channels, kernels or channels)
+    noise = 0.02 if noise_fit is None else SimulatedNoise.of(PhotonNoise(0.01, 1e-4), noise_fit.level)
+    model = a_model(channels, kernels or channels, noise)
     transfer = torch.fft.fft2(model.kernels().detach().mean(dim=0), s=(WINDOW, WINDOW))
     blurred = power * (transfer.abs().square()[..., None, None] + 0.05)
     return KernelTraining(
@@ -351,6 +359,7 @@ def a_training(
         PhaseDescent(MagnitudeMatch(blurred, power, 0.02)),
         model.kernels().detach(),
         settings,
+        noise_fit,  # type: ignore[arg-type]
     )
 
 
@@ -767,6 +776,36 @@ def test_a_flat_kernel_whose_phases_are_not_turned_is_left_to_the_rounds() -> No
 
 
 @pytest.mark.usefixtures("short_rounds")
+class KnownNoise:
+    """A fit whose answers are known."""
+
+    level = 0.3
+
+    def __init__(self) -> None:
+        self.asked: list[Tensor] = []
+
+    def under(self, kernels: Tensor) -> PhotonNoise:
+        self.asked.append(kernels.clone())
+        return PhotonNoise(0.01 * len(self.asked), 1e-4)
+
+
+def test_photon_noise_is_fitted_before_each_round_and_stands_still_meanwhile(short_rounds: None) -> None:
+    fit = KnownNoise()
+    training = a_training(TINY, noise_fit=fit)
+    begun = training.first_round
+    training.update = begun
+    pulled(training, 1)
+    assert len(fit.asked) == 1
+    pulled(training, matching.ROUND - 1)
+    assert training.model.noise().photon.shot == pytest.approx(0.01, rel=1e-4)  # nothing else moved it
+    assert len(fit.asked) == 1
+    pulled(training, 1)
+    assert training.model.noise().photon.shot == pytest.approx(0.02, rel=1e-4)
+    assert training.photon_noise() == PhotonNoise(0.03, 1e-4)  # fitted again to what was found
+    assert not torch.equal(fit.asked[0], fit.asked[1])
+    assert a_training().photon_noise() is None
+
+
 def test_each_round_starts_from_the_network_of_step_1() -> None:
     """Weights, average and optimiser: the update after a joint is that of a training that has just begun."""
     training = a_training(TINY.with_changes({"images_kernel": 8 * 8}))

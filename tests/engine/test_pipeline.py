@@ -20,6 +20,7 @@ from ddm_gui.engine import (
     flow,
     history,
     matching,
+    noise_fit,
     pipeline,
     retrieval,
     spectrum,
@@ -41,12 +42,14 @@ from ddm_gui.engine.events import (
     StageStarted,
 )
 from ddm_gui.engine.files import previous
+from ddm_gui.engine.linear_dng import write_linear
+from ddm_gui.engine.noise import PhotonNoise
 from ddm_gui.engine.photo import Photo, write
 from ddm_gui.engine.pipeline import Learned, learn
 from ddm_gui.engine.project import Project, StageState, checkpoint_notes
 from ddm_gui.engine.psf import PsfGrid, centroid
 from ddm_gui.engine.settings import Settings
-from ddm_gui.engine.simulate import dead_leaves
+from ddm_gui.engine.simulate import dead_leaves, degrade, gaussian
 from ddm_gui.engine.training import load_checkpoint
 
 from ..conftest import SmallPhotos, write_dng
@@ -126,6 +129,40 @@ def test_raw_is_learned_in_linear_light_from_one_folder_split_by_a_region(tmp_pa
     display = project.with_settings(replace(settings, light="display"))
     assert display.stage_states() == {Stage.FLOW: StageState.STALE, Stage.KERNELS: StageState.STALE}
     assert display.changes_since(Stage.FLOW) == ["light"]
+
+
+@pytest.mark.parametrize("grid", [{}, GRID], ids=["one", "grid"])
+@pytest.mark.parametrize("procedure", ["rounds", "alternating"])
+def test_photon_noise_is_learned_with_the_kernels_and_a_stopped_run_learns_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, procedure: str, grid: dict[str, int]
+) -> None:
+    monkeypatch.setattr(noise_fit, "PATCHES", noise_fit.BATCH)
+    monkeypatch.setattr(noise_fit, "PASSES", 1)
+    true, rng = PhotonNoise(0.01, 4e-4), np.random.default_rng(3)
+    for name in ("clean", "degraded"):
+        (tmp_path / name).mkdir()
+        for index in range(4):
+            pixels = dead_leaves(150, 160, rng) ** 2
+            if name == "degraded":
+                pixels = degrade(pixels, gaussian(9, 1.2)[None], true, rng)
+            write_linear(Photo(pixels.astype(np.float32), 16, light="linear"), tmp_path / name / f"{index}.dng")
+    settings = replace(TINY, light="linear", noise_model="poisson-gaussian", procedure=procedure, **grid)
+    project = Project(tmp_path / "project", (tmp_path / "clean",), (tmp_path / "degraded",), settings)
+    learned, events = finish(learn(project))
+    assert learned is not None
+    noise = learned.psf.photon_noise
+    assert noise is not None
+    assert noise == PsfGrid.load(project.psf).photon_noise
+    assert noise.shot == pytest.approx(true.shot, rel=0.4)
+    assert noise.sigma(0.3) == pytest.approx(true.sigma(0.3), rel=0.15)
+    result = events[-1]
+    assert isinstance(result, Result)
+    assert (result.noise_shot, result.noise_read) == (noise.shot, noise.read)
+    other = replace(project, root=tmp_path / "stopped")
+    stop(other, lambda event: isinstance(event, KernelProgress) and event.images_seen > event.images_total / 2)
+    again, _ = finish(learn(other))
+    assert again is not None
+    assert again.psf.photon_noise == noise
 
 
 def finish(run: Generator[Event, None, Learned | None]) -> tuple[Learned | None, list[Event]]:

@@ -11,6 +11,7 @@ from safetensors import safe_open
 from safetensors.numpy import save_file
 
 from ddm_gui.engine.errors import UserError
+from ddm_gui.engine.noise import MIDDLE_GREY, PhotonNoise
 from ddm_gui.engine.psf import (
     FORMAT_VERSION,
     PsfGrid,
@@ -46,6 +47,32 @@ def width(kernel: np.ndarray) -> tuple[float, float]:
 
 
 # The grid and its file
+
+
+def test_photon_noise_is_kept_and_says_what_the_noise_is_at_middle_grey(tmp_path: Path) -> None:
+    noise = PhotonNoise(0.01, 1e-4)
+    given = PsfGrid(grid().kernels, None, "linear", photon_noise=noise)
+    assert given.noise_sigma == noise.sigma(MIDDLE_GREY)
+    given.save(tmp_path / "psf.safetensors")
+    loaded = PsfGrid.load(tmp_path / "psf.safetensors")
+    assert (loaded.photon_noise, loaded.noise_sigma) == (noise, given.noise_sigma)
+    with safe_open(tmp_path / "psf.safetensors", framework="numpy") as file:
+        about = json.loads(file.metadata()["ddm"])
+    assert about["photon_noise"] == {"shot": 0.01, "read": 1e-4}
+    with pytest.raises(ValueError, match="linear light"):
+        PsfGrid(grid().kernels, photon_noise=noise)
+
+
+@pytest.mark.parametrize("wrong", [{"shot": -1.0, "read": 0.0}, {"shot": 0.1}, {"shot": "a", "read": 0.0}, 3])
+def test_photon_noise_that_is_none_is_refused(tmp_path: Path, wrong: object) -> None:
+    path = tmp_path / "psf.safetensors"
+    PsfGrid(grid().kernels, 0.02, "linear").save(path)
+    with safe_open(path, framework="numpy") as file:
+        about, kernels = json.loads(file.metadata()["ddm"]), file.get_tensor("kernels")
+    assert "photon_noise" not in about  # as files were before
+    save_file({"kernels": kernels}, path, metadata={"ddm": json.dumps(about | {"photon_noise": wrong})})
+    with pytest.raises(UserError, match="not a PSF file"):
+        PsfGrid.load(path)
 
 
 @pytest.mark.parametrize(("rows", "cols", "channels", "size"), [(1, 1, 1, 8), (1, 1, 3, 25), (2, 3, 3, 7)])

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from ddm_gui.engine.errors import UserError
-from ddm_gui.engine.settings import PRESETS, Scope, Settings, preset, preset_of, setting, with_preset
+from ddm_gui.engine.settings import EVERY_PHOTO, PRESETS, Scope, Settings, preset, preset_of, setting, with_preset
 
 from ..conftest import COMPANIONS
 
@@ -238,3 +238,16 @@ def test_a_setting_applies_always_unless_it_says_when() -> None:
 def test_every_condition_can_be_asked(item: Any) -> None:
     condition = item.metadata["applies"]
     assert condition is None or isinstance(condition(Settings()), bool)
+
+
+def test_photon_noise_is_of_linear_light() -> None:
+    with pytest.raises(UserError, match="linear light"):
+        Settings(noise_model="poisson-gaussian")
+    settings = Settings(noise_model="poisson-gaussian", light="linear")
+    assert settings.photon_noise
+    assert not Settings(light="linear").photon_noise
+    with pytest.raises(UserError, match="linear light"):
+        settings.with_changes({"light": "display"})
+    assert not settings.with_changes(EVERY_PHOTO).photon_noise
+    for name in PRESETS:  # a preset leaves it as it is
+        assert with_preset(settings, name).photon_noise

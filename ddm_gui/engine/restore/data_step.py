@@ -3,7 +3,8 @@
     x = argmin |W^(1/2) (A x - y)|^2 + alpha |x - z|^2,    (A'WA + alpha) x = A'Wy + alpha z
 
 (Zhang et al., "Plug-and-Play Image Restoration with Deep Denoiser Prior", TPAMI 2021, eq. 6a). y is what the camera
-gave. W is 0 where the camera was clipped, and elsewhere the inverse variance of the noise relative to its mean.
+gave. W is 0 where the camera was clipped, and elsewhere the more the less noise a pixel has
+(`restorer.pixel_weights`).
 
 Where one kernel serves all of the photo x has y's size, lies on a torus on which y goes on around its edges, and is
 found by a closed form in the Fourier domain. (With an x that reached beyond y by 2 k photos were the same inside, worse

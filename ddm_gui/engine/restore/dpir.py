@@ -53,7 +53,7 @@ class Dpir(Restorer):
         self._network()
 
     def pixels(
-        self, photo: Photo, psf: PsfGrid, noises: Sequence[float], unclipped: Pixels | None, device: str
+        self, photo: Photo, psf: PsfGrid, noises: Sequence[float], weights: Pixels | None, device: str
     ) -> Pixels:
         # torch loads here: the window opens before it.
         import torch
@@ -61,7 +61,7 @@ class Dpir(Restorer):
         from ddm_gui.engine.restore.splitting import Blurred, restored
 
         network = self._network().to(torch.device(device))
-        sigma, blurred = max(noises), Blurred(photo.pixels, psf, unclipped)
+        sigma, blurred = max(noises), Blurred(photo.pixels, psf, weights)
         return restored(blurred, lambda step: self._splitting(step, network, sigma), HALO, torch.device(device))
 
     def _network(self) -> Denoiser:

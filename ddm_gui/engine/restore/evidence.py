@@ -39,7 +39,9 @@ class Evidence:
         )
 
 
-def evidence(photo: Photo, restored: Pixels, psf: PsfGrid, noises: list[float]) -> Evidence:
+def evidence(
+    photo: Photo, restored: Pixels, psf: PsfGrid, noises: list[float], variance: Pixels | None = None
+) -> Evidence:
     """Compares a photo with what was made of it.
 
     Args:
@@ -47,6 +49,7 @@ def evidence(photo: Photo, restored: Pixels, psf: PsfGrid, noises: list[float]) 
         restored: H x W x C, corrected in full (strength 100 %).
         psf: by which it was corrected.
         noises: of the photo, of each channel.
+        variance: of the noise of each pixel, H x W x C, where it is not as strong everywhere.
     """
     # torch loads here, as in all restorers: views read what an Evidence is without it.
     from ddm_gui.engine.field_blur import blur_field_same
@@ -63,7 +66,8 @@ def evidence(photo: Photo, restored: Pixels, psf: PsfGrid, noises: list[float]) 
     counts = np.maximum(inside.sum(axis=(0, 1)), 1)
     moved = float(np.abs(missing.sum(axis=(0, 1), dtype=np.float64) / counts).max())
     detail = photo.pixels - gaussian_filter(photo.pixels, (psf.size / 4, psf.size / 4, 0), mode="nearest")
-    expected = np.square(noises) + psf.kernel_error * np.square(detail, dtype=np.float64).mean(axis=(0, 1))
+    noise = np.square(noises) if variance is None else variance
+    expected = noise + psf.kernel_error * np.square(detail, dtype=np.float64).mean(axis=(0, 1))
     residual = (missing / np.sqrt(expected)).astype(np.float32)
     squares = np.square(residual, dtype=np.float64).sum()
     return Evidence(residual, float(np.sqrt(squares / max(int(inside.sum()), 1))), moved)

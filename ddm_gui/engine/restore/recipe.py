@@ -14,7 +14,7 @@ from ddm_gui.engine.photo import Photo
 from ddm_gui.engine.psf import PsfGrid
 from ddm_gui.engine.restore.dpir import Dpir
 from ddm_gui.engine.restore.evidence import MOVED, Evidence, evidence
-from ddm_gui.engine.restore.restorer import Restorer
+from ddm_gui.engine.restore.restorer import Restorer, pixel_weights
 from ddm_gui.engine.restore.trust import away_from_clipping, sureness, unclipped
 from ddm_gui.engine.restore.tv import TotalVariation
 from ddm_gui.engine.restore.wiener import Wiener
@@ -96,12 +96,13 @@ def restore(photo: Photo, psf: PsfGrid, recipe: Recipe, device: str = "cpu", jud
     _check_fits(psf, photo)
     if recipe.strength == 0.0:
         return Restored(photo, None)
-    seen, noises = unclipped(photo), recipe.restorer.noises(photo, psf)
-    pixels = recipe.restorer.pixels(photo, psf, noises, seen, device)
+    seen, variance = unclipped(photo), recipe.restorer.variance(photo, psf)
+    noises = recipe.restorer.noises(photo, psf) if variance is None else recipe.restorer.overall_noises(variance)
+    pixels = recipe.restorer.pixels(photo, psf, noises, pixel_weights(seen, variance, max(noises)), device)
     _refuse_ruined(photo.pixels, pixels)
     found = None
     if judged:
-        found = evidence(photo, pixels, psf, noises)
+        found = evidence(photo, pixels, psf, noises, variance)
         if found.moved > MOVED:
             raise UserError(f"The restored photo's colour has moved by {100 * found.moved:.0f} %.", UNFIT)
     strength = recipe.strength / 100.0 if recipe.strength < 100.0 else None

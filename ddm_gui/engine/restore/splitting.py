@@ -27,7 +27,7 @@ Pixels = NDArray[np.float32]
 @dataclass(frozen=True, eq=False)
 class Blurred:
     """What is to be restored: pixels H x W x C; the kernels over its field; where asked for the weights W of its
-    pixels, H x W x C, 0 where the camera was clipped, else 1."""
+    pixels, H x W x C (`restorer.pixel_weights`)."""
 
     pixels: Pixels
     psf: PsfGrid

@@ -39,14 +39,14 @@ class TotalVariation(Restorer):
     turns: int = number(20, "Turns", "Of both steps; more come closer to the least.", 1, 200)
 
     def pixels(
-        self, photo: Photo, psf: PsfGrid, noises: Sequence[float], unclipped: Pixels | None, device: str
+        self, photo: Photo, psf: PsfGrid, noises: Sequence[float], weights: Pixels | None, device: str
     ) -> Pixels:
         # torch loads here: the window opens before it.
         import torch
 
         from ddm_gui.engine.restore.splitting import Blurred, restored
 
-        sigma, blurred = max(noises), Blurred(photo.pixels, psf, unclipped)
+        sigma, blurred = max(noises), Blurred(photo.pixels, psf, weights)
         return restored(blurred, lambda step: self._admm(step, sigma), HALO, torch.device(device))
 
     def _admm(self, step: DataStep, sigma: float) -> Tensor:

@@ -40,14 +40,15 @@ TILE = 512  # px: output pixels per block of the overlap-save
 
 @dataclass(frozen=True)
 class Wiener(Restorer):
-    """Quick and linear: the same on every machine."""
+    """Quick and linear: the same on every machine. Noise that grows with light counts by its mean."""
 
     name: ClassVar[str] = "wiener"
     title: ClassVar[str] = "Wiener"
+    weighs_pixels: ClassVar[bool] = False
     citation: ClassVar[str] = "Wiener, 'Extrapolation, interpolation, and smoothing of stationary time series', 1949"
 
     def pixels(
-        self, photo: Photo, psf: PsfGrid, noises: Sequence[float], unclipped: Channels | None, device: str
+        self, photo: Photo, psf: PsfGrid, noises: Sequence[float], weights: Channels | None, device: str
     ) -> Channels:
         restored = np.empty_like(photo.pixels)
         for channel, noise in enumerate(noises):

@@ -10,12 +10,13 @@ import pytest
 
 from ddm_gui.engine.errors import UserError
 from ddm_gui.engine.field_blur import blur_field_same
+from ddm_gui.engine.noise import PhotonNoise
 from ddm_gui.engine.photo import Photo, read
 from ddm_gui.engine.psf import PsfGrid
 from ddm_gui.engine.restore import splitting
 from ddm_gui.engine.restore.dpir import Dpir
 from ddm_gui.engine.restore.recipe import RESTORERS, Recipe, restore, restore_photo, restorer_of
-from ddm_gui.engine.restore.restorer import Restorer
+from ddm_gui.engine.restore.restorer import Restorer, pixel_weights
 from ddm_gui.engine.restore.trust import away_from_clipping, sureness, unclipped
 from ddm_gui.engine.restore.tv import TotalVariation
 from ddm_gui.engine.restore.wiener import Wiener
@@ -155,3 +156,62 @@ def test_each_restorer_says_what_it_is() -> None:
 def test_what_no_restorer_has_is_refused(name: str, settings: dict[str, object], named: str) -> None:
     with pytest.raises(UserError, match=named):
         restorer_of(name, settings)
+
+
+# Noise that grows with light
+
+PHOTONS = PhotonNoise(0.004, 2e-5)
+GREY = gaussian(15, 1.3)[None, None, None]
+KNOWS = PsfGrid(GREY, light="linear", photon_noise=PHOTONS)
+DARK = (0.25 * dead_leaves(150, 150, np.random.default_rng(1)) ** 2).astype(np.float32)  # little light
+
+
+def in_little_light(noise: PhotonNoise = PHOTONS) -> Photo:
+    return Photo(degrade(DARK, GREY[0, 0], noise, np.random.default_rng(0)), 16, light="linear")
+
+
+def test_the_noise_of_each_pixel_is_known_from_the_light_around_it() -> None:
+    photo = in_little_light()
+    found = Wiener().variance(photo, KNOWS)
+    assert found is not None
+    true = PHOTONS.variance(blur_field_same(DARK, GREY))
+    assert np.median(np.abs(found / true - 1)) < 0.15
+    assert Wiener().variance(photo, replace(KNOWS, photon_noise=None)) is None
+    assert Wiener(noise_sigma=0.01).variance(photo, KNOWS) is None  # what a person says counts
+    noises = Wiener().overall_noises(found)
+    assert noises == pytest.approx(np.sqrt(true.mean(axis=(0, 1))), rel=0.1)
+    assert all(np.array(TotalVariation().overall_noises(found)) < 0.9 * np.array(noises))
+
+
+def test_a_photo_with_more_noise_than_the_lens_was_learned_from_is_given_more() -> None:
+    photo = in_little_light(PHOTONS.scaled(4.0))
+    found = Wiener().variance(photo, KNOWS)
+    assert found is not None
+    true = PHOTONS.scaled(4.0).variance(blur_field_same(DARK, GREY))
+    assert found.mean() == pytest.approx(true.mean(), rel=0.2)
+
+
+def test_weights_fall_as_noise_grows_and_clipped_pixels_count_nothing() -> None:
+    variance = np.array([[[1e-4], [4e-4]]], np.float32)
+    assert pixel_weights(None, variance, 0.01) == pytest.approx(np.array([[[1.0], [0.5]]]))
+    assert pixel_weights(np.array([[[0], [1]]], np.float32), variance, 0.01) == pytest.approx(np.array([[[0], [0.5]]]))
+    assert pixel_weights(None, None, 0.01) is None
+
+
+def test_noise_that_grows_with_light_is_no_surprise_and_weights_gain() -> None:
+    photo = in_little_light()
+    sigma = float(np.sqrt(PHOTONS.variance(blur_field_same(DARK, GREY)).mean()))
+    alike = restore(photo, replace(KNOWS, photon_noise=None), Recipe(TotalVariation(noise_sigma=sigma)))
+    weighed = restore(photo, KNOWS, Recipe(TotalVariation()))
+    assert weighed.evidence is not None
+    assert 0.6 < weighed.evidence.rms < 1.1
+    assert weighed.evidence.residual.shape == photo.pixels.shape
+    light = DARK.mean(axis=2)
+    bright, dark = light > np.quantile(light, 0.67), light < np.quantile(light, 0.33)
+    gains = []  # dB
+    for part in (dark, bright, light >= 0):
+        errors = [np.square(found.photo.pixels - DARK)[part].mean() for found in (alike, weighed)]
+        gains.append(10 * np.log10(errors[0] / errors[1]))
+    assert gains[0] > -0.5
+    assert gains[1] > 0.7
+    assert gains[2] > 0.4
