@@ -6,6 +6,9 @@ is x = y_t + (1 - t) v(y_t, t). Photos are seen as plain pixels in [-1, 1], wher
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import ClassVar
+
 import torch
 from torch import Tensor
 
@@ -17,6 +20,18 @@ from ddm_gui.engine.velocity import VelocityModel
 from ddm_gui.engine.whitening import PlainPixels
 
 SPREAD = 0.5  # how noise is drawn: this power of sigma is uniform. 1: sigma itself, near 0: its logarithm
+
+
+@dataclass(frozen=True)
+class LivelyPixels(PlainPixels):
+    """Plain pixels, taken for more lively than they are, so that a network which knows little leaves a photo as it is.
+
+    Networks start from white data, which noise pulls towards grey; but what is strong in a photo is coarse, and hardly
+    touched by noise. A small network had 24.2 and 24.9 dB on two photos with noise 25 of 255 after 250 updates (23.4
+    and 23.8 with .5), at noise 10 1 dB more.
+    """
+
+    sigma_data: ClassVar[float] = 1.0
 
 
 def time_of(sigma: Tensor) -> Tensor:
@@ -37,7 +52,7 @@ class DenoiserTraining(FlowTraining):
     """Step 1's training, of clean patches in all their colours, turned and mirrored, with noise as DPIR asks for."""
 
     def __init__(self, pool: PatchPool, settings: DenoiserSettings, images: int, device: torch.device) -> None:
-        super().__init__(pool, PlainPixels(pool.channels), settings.for_flow(images), device, Stage.DENOISER)
+        super().__init__(pool, LivelyPixels(pool.channels), settings.for_flow(images), device, Stage.DENOISER)
         self.noises = settings.least_noise, settings.most_noise
 
     def sample(self, generator: torch.Generator) -> PathSample:

@@ -49,6 +49,7 @@ class DenoiserDialog(QDialog):
         self.minutes_box.setToolTip(_MINUTES.metadata["help"])
         self.minutes_box.setAccessibleName(_MINUTES.metadata["label"])
         self.minutes_box.lineEdit().setAccessibleName(_MINUTES.metadata["label"])
+        self.minutes_box.lineEdit().setTextMargins(4, 0, 0, 0)
         self._kept = plain("", "muted")
         self.loss = CurvePanel(
             "Loss",

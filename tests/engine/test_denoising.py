@@ -12,7 +12,7 @@ import skimage
 import torch
 
 from ddm_gui.engine import training
-from ddm_gui.engine.denoising import DenoiserTraining, time_of, without_noise
+from ddm_gui.engine.denoising import DenoiserTraining, LivelyPixels, time_of, without_noise
 from ddm_gui.engine.errors import UserError
 from ddm_gui.engine.events import Event, FlowProgress, Stage
 from ddm_gui.engine.patches import PatchPool
@@ -77,10 +77,10 @@ def test_patches_are_turned_and_mirrored_and_keep_their_colours(photos: PatchPoo
 
 
 def test_the_velocity_of_white_noise_denoises_as_a_linear_filter() -> None:
-    """A network that has learned nothing knows photos as white, of standard deviation 1/4 around grey."""
+    """A network that has learned nothing knows photos as white, of standard deviation 1/2 around grey."""
     noisy = torch.rand(1, 3, 16, 16, generator=torch.Generator().manual_seed(0))
-    found = without_noise(VelocityNet(3, 8, (1, 1, 1), 0.5), noisy, 0.1)
-    torch.testing.assert_close(found, 0.5 + (noisy - 0.5) * 0.25**2 / (0.25**2 + 0.1**2), rtol=1e-4, atol=1e-5)
+    found = without_noise(VelocityNet(3, 8, (1, 1, 1), LivelyPixels.sigma_data), noisy, 0.1)
+    torch.testing.assert_close(found, 0.5 + (noisy - 0.5) * 0.5**2 / (0.5**2 + 0.1**2), rtol=1e-4, atol=1e-5)
 
 
 def test_a_short_training_takes_noise_out_of_a_photo_it_has_not_seen() -> None:
@@ -91,7 +91,7 @@ def test_a_short_training_takes_noise_out_of_a_photo_it_has_not_seen() -> None:
         learning.update += 1
     network = learning.result()
     clean = torch.tensor(read(SCENES / "astronaut.png").pixels[60:188, 160:288]).permute(2, 0, 1)[None]
-    for sigma, least in ((15 / 255, 1.0), (50 / 255, 5.0)):
+    for sigma, least in ((15 / 255, 1.0), (50 / 255, 3.0)):
         noisy = clean + sigma * torch.randn(clean.shape, generator=torch.Generator().manual_seed(0))
         with torch.no_grad():
             found = without_noise(network, noisy, sigma)

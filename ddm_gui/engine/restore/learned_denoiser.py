@@ -9,13 +9,12 @@ import torch
 from safetensors.torch import save
 from torch import Tensor
 
-from ddm_gui.engine.denoising import without_noise
+from ddm_gui.engine.denoising import LivelyPixels, without_noise
 from ddm_gui.engine.errors import UserError
 from ddm_gui.engine.files import write_aside
 from ddm_gui.engine.restore.denoiser import Denoiser
 from ddm_gui.engine.restore.denoiser_files import DenoiserAbout
 from ddm_gui.engine.velocity import VelocityModel, VelocityNet
-from ddm_gui.engine.whitening import PlainPixels
 
 
 class LearnedDenoiser(Denoiser):
@@ -33,7 +32,7 @@ class LearnedDenoiser(Denoiser):
         """One as a file describes it; its weights have shapes, and no values."""
         blocks = (about.settings.blocks,) * 3
         with torch.device("meta"):
-            return cls(VelocityNet(about.channels, about.settings.width, blocks, PlainPixels.sigma_data), about)
+            return cls(VelocityNet(about.channels, about.settings.width, blocks, LivelyPixels.sigma_data), about)
 
     def forward(self, noisy: Tensor, sigma: float) -> Tensor:
         """See Denoiser. More noise than it has learned is taken for the most of that."""
