@@ -814,10 +814,11 @@ def preset_of(settings: Settings) -> str | None:
 # A denoiser of one's own
 
 
-def _alike(name: str, default: Any = None) -> Any:
-    """A field that means what it means in Settings, with another default where one is given."""
+def _alike(name: str, default: Any = None, help: str = "") -> Any:
+    """A field that means what it means in Settings, with another default and in other words where they are given."""
     item = next(item for item in fields(Settings) if item.name == name)
-    return field(default=item.default if default is None else default, metadata=item.metadata)
+    metadata = {**item.metadata, "help": help or item.metadata["help"]}
+    return field(default=item.default if default is None else default, metadata=metadata)
 
 
 @dataclass(frozen=True)
@@ -847,7 +848,7 @@ class DenoiserSettings:
         high=10**9,
     )
     least_noise: float = setting(
-        0.5 / 255,
+        0.002,
         "Least noise",
         "Standard deviation of the least noise that it learns to take away, of a range of 1.",
         scope=Scope.FLOW,
@@ -855,24 +856,33 @@ class DenoiserSettings:
         high=0.5,
     )
     most_noise: float = setting(
-        60 / 255,
+        0.24,
         "Most noise",
         "Standard deviation of the most noise that it learns to take away, of a range of 1.",
         scope=Scope.FLOW,
         low=1e-3,
         high=2.0,
     )
-    clean_region: int = _alike("clean_region")
-    clean_aperture: str = _alike("clean_aperture")
-    light: str = _alike("light")
+    clean_region: int = _alike(
+        "clean_region",
+        help="Patches come from so many pixels in the middle of each photo, up, down and across; 0: all.",
+    )
+    clean_aperture: str = _alike("clean_aperture", help="Take photos of this f-number: any, 5.6, or a range: 4-5.6.")
+    light: str = _alike(
+        "light",
+        help="display: photos as they are, for restoring such; linear: RAW without its tone curve, for restoring RAW in "
+        "linear light.",
+    )
     vignetting: bool = _alike("vignetting")
     memory_budget: float = _alike("memory_budget")
     patch_size: int = _alike("patch_size", 48)
     batch_size: int = _alike("batch_size", 16)
     width: int = _alike("width")
     blocks: int = _alike("blocks")
-    flow_rate: float = _alike("flow_rate")
-    ema_relative_std: float = _alike("ema_relative_std")
+    flow_rate: float = _alike("flow_rate", help="Highest learning rate; it falls to nothing.")
+    ema_relative_std: float = _alike(
+        "ema_relative_std", help="Relative standard deviation of the power-function average of weights (EDM2)."
+    )
     seed: int = _alike("seed")
     device: str = _alike("device")
 

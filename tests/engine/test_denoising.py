@@ -150,6 +150,6 @@ def test_a_setting_out_of_bounds_is_refused_by_name(changes: dict[str, object], 
 
 
 def test_numbers_of_noise_are_of_a_range_of_one() -> None:
-    assert DenoiserSettings().least_noise * 255 == pytest.approx(0.5)
+    assert DenoiserSettings().least_noise * 255 == pytest.approx(0.5, abs=0.02)
     assert DenoiserSettings().most_noise > 49 / 255, "what DPIR asks for first"
     np.testing.assert_allclose(float(time_of(torch.tensor(0.5))), 0.5)
