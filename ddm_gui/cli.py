@@ -1,4 +1,4 @@
-"""The command line: learn, restore, photos, lens, score, simulate, demo. Its options are made from the settings."""
+"""The command line: learn, restore, denoiser, photos, lens, score, simulate, demo; its options are the settings."""
 
 from __future__ import annotations
 
@@ -24,6 +24,8 @@ from ddm_gui.engine.blurs import BLURS, KERNEL_SIZE, NOISE_SIGMA, check_noise, c
 from ddm_gui.engine.errors import UserError
 from ddm_gui.engine.events import (
     CheckpointSaved,
+    DenoiserResult,
+    DenoiserTried,
     Estimate,
     Event,
     FlowProgress,
@@ -45,9 +47,12 @@ from ddm_gui.engine.noise import PhotonNoise
 from ddm_gui.engine.project import NAME, Project
 from ddm_gui.engine.psf import PsfGrid
 from ddm_gui.engine.psf_files import ARRAYS, WRITERS, lens_name, load_psf, write_psf
+from ddm_gui.engine.restore.denoiser_files import default_denoiser, file_named, folder
+from ddm_gui.engine.restore.dpir import Dpir
 from ddm_gui.engine.restore.recipe import RESTORERS, Recipe, restorer_of
+from ddm_gui.engine.restore.restorer import Restorer
 from ddm_gui.engine.restore.wiener import Wiener
-from ddm_gui.engine.settings import PRESETS, Settings, preset
+from ddm_gui.engine.settings import PRESETS, DenoiserSettings, Settings, preset
 
 if TYPE_CHECKING:
     from ddm_gui.engine.scores import Distance
@@ -58,6 +63,7 @@ STAGE_TITLES = {
     Stage.FLOW: "step 1, photos",
     Stage.KERNELS: "step 2, kernel",
     Stage.RESTORE: "restoring",
+    Stage.DENOISER: "clean photos",
 }
 FORMATS = ("same", "png", "tiff16", "jpeg")
 
@@ -134,13 +140,20 @@ def build_parser() -> argparse.ArgumentParser:
     restore.add_argument("--format", choices=FORMATS, default="same", help="file format (default: as the input)")
     restore.add_argument("--quality", type=int, default=95, metavar="1-100", help="of JPEG (default: 95)")
     titles = "; ".join(f"{name}: {kind.title} ({kind.citation})" for name, kind in RESTORERS.items())
-    restore.add_argument(
-        "--restorer", choices=list(RESTORERS), default=Wiener.name, help=f"how (default: wiener); {titles}"
-    )
+    default = "dpir with the denoiser that you learned last, where it was better than wiener; else wiener"
+    restore.add_argument("--restorer", choices=list(RESTORERS), help=f"how (default: {default}); {titles}")
     restore.add_argument("--strength", type=float, default=100.0, metavar="0-100", help="percent of the correction")
     restore.add_argument("--device", default="auto", metavar="NAME", help="where a network runs (default: auto)")
     _add_kinds(restore, RESTORERS, "settings of a restorer")
     _finish(restore, run_restore)
+
+    denoiser = commands.add_parser("denoiser", help="learn from sharp photos what photos look like, for restorer dpir")
+    denoiser.add_argument("--clean", type=Path, nargs="+", required=True, metavar="DIR", help="sharp photos")
+    place = denoiser.add_mutually_exclusive_group()
+    place.add_argument("--name", help=f"by which it is kept in {folder()} (default: that of the photos' folder)")
+    place.add_argument("--output", type=Path, metavar="FILE", help="a safetensors file of its own, kept elsewhere")
+    _add_fields(denoiser.add_argument_group("settings"), DenoiserSettings)
+    _finish(denoiser, run_denoiser)
 
     photos = commands.add_parser("photos", help="tell cameras, lenses, apertures and sizes of photos")
     photos.add_argument("photos", type=Path, nargs="+", metavar="PATH", help="photos or folders")
@@ -208,7 +221,12 @@ def _add_settings(parser: argparse.ArgumentParser) -> None:
     """An option for each setting; those not typed do not appear among the arguments."""
     group = parser.add_argument_group("settings")
     group.add_argument("--preset", choices=list(PRESETS), help="a set of settings by name (default: quick)")
-    for item in fields(Settings):
+    _add_fields(group, Settings)
+
+
+def _add_fields(group: Any, settings: type[Settings] | type[DenoiserSettings]) -> None:
+    """An option for each field."""
+    for item in fields(settings):
         meta = item.metadata
         option = _option(item.name)
         default = "as the photos are" if item.default is None else item.default
@@ -227,14 +245,21 @@ def _add_kinds(parser: argparse.ArgumentParser, kinds: Mapping[str, type[Any]], 
     group = parser.add_argument_group(title)
     words: dict[str, list[str]] = {}
     units: dict[str, str] = {}
+    kinds_of_value: dict[str, Callable[[str], Any]] = {}
     for name, kind in kinds.items():
         for item in fields(kind):
             default = f" (default: {item.default:g})" if isinstance(item.default, int | float) else ""
             words.setdefault(item.name, []).append(f"{name}: {item.metadata['help']}{default}")
-            units[item.name] = item.metadata["unit"].split(" ")[0] or "N"
+            kinds_of_value[item.name] = str if isinstance(item.default, str) else _value
+            unit = "NAME" if isinstance(item.default, str) else "N"
+            units[item.name] = item.metadata["unit"].split(" ")[0] or unit
     for name, texts in words.items():
         group.add_argument(
-            _option(name), type=_value, default=argparse.SUPPRESS, metavar=units[name], help="; ".join(texts)
+            _option(name),
+            type=kinds_of_value[name],
+            default=argparse.SUPPRESS,
+            metavar=units[name],
+            help="; ".join(texts),
         )
 
 
@@ -265,8 +290,13 @@ def _chosen_settings(arguments: argparse.Namespace, base: Settings) -> Settings:
     """The preset named, or `base`, with the settings that were typed."""
     if arguments.preset is not None:
         base = preset(arguments.preset)
-    typed = {item.name: getattr(arguments, item.name) for item in fields(Settings) if hasattr(arguments, item.name)}
-    return base.with_changes(typed)
+    return base.with_changes(_typed(arguments, Settings))
+
+
+def _typed(arguments: argparse.Namespace, *kinds: type[Any]) -> dict[str, Any]:
+    """Of the fields of these kinds, those that were typed."""
+    names = sorted({item.name for kind in kinds for item in fields(kind)})
+    return {name: getattr(arguments, name) for name in names if hasattr(arguments, name)}
 
 
 # The commands
@@ -305,12 +335,33 @@ def run_restore(arguments: argparse.Namespace, reporter: Reporter) -> int:
 
     psf = load_psf(arguments.psf or Project.open(arguments.project).psf)
     inputs = find_photos(arguments.input)
-    names = {item.name for kind in RESTORERS.values() for item in fields(kind)}
-    typed = {name: getattr(arguments, name) for name in sorted(names) if hasattr(arguments, name)}
-    recipe = Recipe(restorer_of(arguments.restorer, typed), arguments.strength)
+    recipe = Recipe(_chosen_restorer(arguments, psf.light, reporter), arguments.strength)
     device = str(choose_device(arguments.device))
     run = restore_photos(inputs, arguments.output, psf, arguments.format, arguments.quality, recipe, device)
     return reporter.run(run, "the same command")
+
+
+def _chosen_restorer(arguments: argparse.Namespace, light: str, reporter: Reporter) -> Restorer:
+    """The restorer named, with the settings that were typed. Where neither it nor a denoiser is named: plug and play
+    with one's own denoiser if that is known to be better than a Wiener filter, which is said."""
+    typed = _typed(arguments, *RESTORERS.values())
+    name = arguments.restorer or (Dpir.name if "denoiser" in typed else None)
+    own = default_denoiser(light) if name in (None, Dpir.name) and "denoiser" not in typed else None
+    if own is not None:
+        typed["denoiser"] = str(own.path)
+        otherwise = "" if name else f" To do without it: --restorer {Wiener.name}."
+        reporter.show(Note(f"Restoring with the denoiser that you learned, {own.name} ({Dpir.name}).{otherwise}"))
+    return restorer_of(name or (Wiener.name if own is None else Dpir.name), typed)
+
+
+def run_denoiser(arguments: argparse.Namespace, reporter: Reporter) -> int:
+    """`ddm denoiser`."""
+    from ddm_gui.engine.denoiser_run import learn_denoiser
+
+    clean = [path.absolute() for path in arguments.clean]
+    target = arguments.output or file_named(arguments.name or clean[0].stem)
+    settings = DenoiserSettings(**_typed(arguments, DenoiserSettings))
+    return reporter.run(learn_denoiser(clean, target.absolute(), settings), "the same command")
 
 
 def run_photos(arguments: argparse.Namespace, reporter: Reporter) -> int:
@@ -448,8 +499,7 @@ def _chosen_psf(arguments: argparse.Namespace) -> PsfGrid:
     from ddm_gui.engine.simulated_set import LIGHTS
 
     kind = BLURS.get(arguments.kernel)
-    names = {item.name for blur in BLURS.values() for item in fields(blur)}
-    typed = {name: getattr(arguments, name) for name in sorted(names) if hasattr(arguments, name)}
+    typed = _typed(arguments, *BLURS.values())
     if kind is None and arguments.kernel_size is not None:
         typed["kernel_size"] = arguments.kernel_size
     own = [item.name for item in fields(kind)] if kind is not None else []
@@ -579,9 +629,15 @@ class Reporter:
             if self.bar is None:
                 self._start_bar("simulating", 0, event.total)
             self._move_bar(event.done, Path(event.target).name)
-        elif isinstance(event, Result):
+        elif isinstance(event, DenoiserTried):
+            if self.bar is None:
+                self._start_bar("trying it", 0, event.total)
+            self._move_bar(event.done, f"Wiener {event.psnr_wiener:.2f} dB, dpir {event.psnr_dpir:.2f} dB")
+        elif isinstance(event, Result | DenoiserResult):
             self.close()
             self._print_result(event)
+            if isinstance(event, DenoiserResult):
+                print(_about_denoiser(event))
         elif not isinstance(event, KernelSnapshot | CheckpointSaved):
             self.close()
 
@@ -612,7 +668,7 @@ class Reporter:
             self.bar.update(seen - self.bar.n)
 
     @staticmethod
-    def _print_result(result: Result) -> None:
+    def _print_result(result: Result | DenoiserResult) -> None:
         """The numbers that are known, a line each."""
         for name, value in to_json(result).items():
             if isinstance(value, float):
@@ -643,6 +699,18 @@ class Interruption:
             raise SystemExit(INTERRUPTED)
         self.asked = True
         print("\nStopping at the next update, and keeping what is done.", file=sys.stderr)
+
+
+def _about_denoiser(result: DenoiserResult) -> str:
+    """Where it is, and what it will be used for."""
+    path = Path(result.path)
+    if not result.beats_wiener:
+        use = "It is no better than a Wiener filter, so it is used only where you ask for it. More time may help."
+    elif path.parent == folder():
+        use = f"ddm restore takes it by default, and by --denoiser {path.stem}."
+    else:
+        use = "ddm restore takes it by --denoiser and this file."
+    return f"The denoiser is {path}. {use}"
 
 
 def in_words(seconds: float) -> str:

@@ -24,6 +24,14 @@ COMPANIONS: dict[str, dict[str, Any]] = {  # what must be chosen beside a settin
 }
 
 
+@pytest.fixture(autouse=True)
+def own_denoisers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where denoisers are kept in a test: those of the person who runs it change nothing."""
+    folder = tmp_path / "denoisers"
+    monkeypatch.setenv("DDM_DENOISERS", str(folder))
+    return folder
+
+
 @pytest.fixture
 def shared_data() -> Path:
     """The folder of real photos, kernels and RAW files; a test that asks for it skips where it is absent."""

@@ -7,18 +7,19 @@ import signal
 import subprocess
 import sys
 from collections.abc import Generator
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from safetensors.numpy import save_file
+from safetensors.torch import load
 
 import ddm_gui
 from ddm_gui import cli
 from ddm_gui.cli import BUG, DONE, INTERRUPTED, MENDABLE, UNREAD, Interruption, Reporter, build_parser, in_words, main
-from ddm_gui.engine import demo, exif, flow, matching, photo, spectrum
+from ddm_gui.engine import demo, denoiser_trial, exif, flow, matching, photo, spectrum
 from ddm_gui.engine.blurs import BLURS
 from ddm_gui.engine.errors import UserError
 from ddm_gui.engine.events import Event, Note, Stage
@@ -29,7 +30,8 @@ from ddm_gui.engine.noise import PhotonNoise
 from ddm_gui.engine.photo import Photo
 from ddm_gui.engine.project import Project, StageState, checkpoint_notes
 from ddm_gui.engine.psf import PsfGrid
-from ddm_gui.engine.settings import PRESETS, Settings
+from ddm_gui.engine.restore.denoiser_files import read_about
+from ddm_gui.engine.settings import PRESETS, DenoiserSettings, Settings
 from ddm_gui.engine.tone_curve import to_linear
 
 from .conftest import COMPANIONS, SmallPhotos
@@ -84,12 +86,12 @@ def json_lines(text: str) -> list[dict[str, Any]]:
 def test_no_argument_prints_the_help(capsys: pytest.CaptureFixture[str]) -> None:
     assert main([]) == DONE
     shown = capsys.readouterr().out
-    for command in ("learn", "restore", "score", "simulate", "demo"):
+    for command in ("learn", "restore", "denoiser", "score", "simulate", "demo"):
         assert command in shown
 
 
 def test_help_and_version_end_well(capsys: pytest.CaptureFixture[str]) -> None:
-    for command in ([], ["learn"], ["restore"], ["score"], ["simulate"], ["demo"]):
+    for command in ([], ["learn"], ["restore"], ["denoiser"], ["score"], ["simulate"], ["demo"]):
         words = [*command, "--help"]
         with pytest.raises(SystemExit) as ended:
             main(words)
@@ -109,6 +111,14 @@ def test_every_setting_is_an_option_of_its_name(command: str, capsys: pytest.Cap
     for item in fields(Settings):
         assert f"--{item.name.replace('_', '-')}" in shown, item.name
     assert all(name in shown for name in PRESETS)
+
+
+def test_every_setting_of_a_denoiser_is_an_option(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["denoiser", "--help"])
+    shown = capsys.readouterr().out
+    for item in fields(DenoiserSettings):
+        assert f"--{item.name.replace('_', '-')}" in shown, item.name
 
 
 @pytest.mark.parametrize("item", fields(Settings), ids=lambda item: item.name)
@@ -502,6 +512,84 @@ def test_photos_are_restored_by_the_restorer_that_was_chosen(
     assert 0.3 < json_lines(capsys.readouterr().out)[0]["residual"] < 1.5
 
 
+DENOISER = ["--images", "96", "--patch-size", "16", "--width", "8", "--blocks", "1", "--batch-size", "8"]
+
+
+def test_a_denoiser_is_learned_and_restores_by_its_name(
+    small_photos: SmallPhotos,
+    own_denoisers: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(denoiser_trial, "PARTS", 2)
+    words = ["denoiser", "--clean", str(small_photos.clean), *DENOISER, "--device", "cpu"]
+    assert main([*words, "--json"]) == DONE
+    rows = json_lines(capsys.readouterr().out)
+    assert [row["event"] for row in rows].count("denoiser_tried") == 2
+    assert rows[-1]["event"] == "denoiser_result"
+    assert rows[-1]["path"] == str(own_denoisers / "clean.safetensors")
+    assert {"gain_15", "gain_25", "gain_50", "psnr_blurred", "psnr_wiener", "psnr_dpir"} <= set(rows[-1])
+    assert main([*words, "--name", "mine"]) == DONE
+    shown = capsys.readouterr()
+    assert "loss" in shown.err
+    assert f"The denoiser is {own_denoisers / 'mine.safetensors'}." in shown.out
+    assert "psnr_dpir" in shown.out
+    assert main([*words, "--output", str(tmp_path / "elsewhere.safetensors")]) == DONE
+    assert (tmp_path / "elsewhere.safetensors").is_file()
+    assert main([*words, "--name", "a/b"]) == MENDABLE
+    assert main([*words, "--output", str(tmp_path / "elsewhere.pth")]) == MENDABLE
+    restore = ["restore", "--psf", str(small_photos.truth), "--input", str(small_photos.degraded / "photo0.png")]
+    capsys.readouterr()
+    for name in ("mine", str(tmp_path / "elsewhere.safetensors")):
+        assert main([*restore, "--output", str(tmp_path / "restored"), "--denoiser", name]) == DONE
+    assert "Restoring with" not in capsys.readouterr().err, "what was asked for need not be said"
+    assert main([*restore, "--output", str(tmp_path / "restored"), "--denoiser", "2026"]) == MENDABLE
+    assert "Your own are: mine, clean." in capsys.readouterr().err
+
+
+def test_a_denoiser_that_beats_wiener_is_the_default_and_no_other(
+    small_photos: SmallPhotos,
+    own_denoisers: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(denoiser_trial, "PARTS", 1)
+    assert main(["denoiser", "--clean", str(small_photos.clean), *DENOISER, "--device", "cpu"]) == DONE
+    path = own_denoisers / "clean.safetensors"
+    about = read_about(path)
+    assert about is not None
+    assert about.measures is not None
+    words = ["restore", "--psf", str(small_photos.truth), "--input", str(small_photos.degraded / "photo0.png")]
+
+    def restored(folder: str, *more: str) -> bytes:
+        assert main([*words, "--output", str(tmp_path / folder), *more]) == DONE
+        return (tmp_path / folder / "photo0.png").read_bytes()
+
+    def keep(psnr_dpir: float) -> None:
+        measures = replace(about.measures, psnr_wiener=25.0, psnr_dpir=psnr_dpir)
+        save_tensors(load(path.read_bytes()), path, metadata={"ddm": replace(about, measures=measures).to_json()})
+
+    wiener = restored("wiener", "--restorer", "wiener")
+    dpir = restored("dpir", "--restorer", "dpir", "--denoiser", "clean")
+    assert wiener != dpir
+    keep(24.9)
+    capsys.readouterr()
+    assert restored("worse") == wiener
+    assert "denoiser" not in capsys.readouterr().err
+    assert main([*words, "--output", str(tmp_path / "x"), "--restorer", "dpir"]) == MENDABLE
+    keep(25.1)
+    capsys.readouterr()
+    assert restored("better") == dpir
+    said = capsys.readouterr().err
+    assert "the denoiser that you learned, clean" in said
+    assert "--restorer wiener" in said
+    assert restored("asked for", "--restorer", "dpir") == dpir
+    assert restored("wiener again", "--restorer", "wiener") == wiener
+    assert "Restoring with" in capsys.readouterr().err
+
+
 def test_photos_are_told_by_camera_lens_aperture_and_size(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for name, aperture in (("a", 5.6), ("b", 16.0), ("c", 16.0)):
         tags = {271: "Canon", 272: "Canon EOS 6D", exif.EXIF_DIRECTORY: {33437: aperture, 37386: 50.0}}
@@ -655,6 +743,34 @@ def test_ctrl_c_in_a_real_process_keeps_a_checkpoint_that_is_gone_on_from(
     rows = json_lines(capsys.readouterr().out)
     assert next(row["images_seen"] for row in rows if row["event"] == "stage_started") == 8 * about["update"]
     assert project.stage_states()[Stage.FLOW] is StageState.DONE
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows cannot send SIGINT to a process of its own")
+def test_ctrl_c_keeps_what_a_denoiser_has_learned_and_the_same_command_goes_on(
+    small_photos: SmallPhotos, own_denoisers: Path
+) -> None:
+    words = ["denoiser", "--clean", str(small_photos.clean), *DENOISER, "--images", "80000", "--json"]
+    command = [sys.executable, "-m", "ddm_gui", *words]
+    starts = []
+    for _ in range(2):
+        with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+            assert process.stdout is not None
+            assert process.stderr is not None
+            for line in process.stdout:
+                row = json.loads(line)
+                if row["event"] == "stage_started":
+                    starts.append(row["images_seen"])
+                if row["event"] == "flow_progress":
+                    break
+            process.send_signal(signal.SIGINT)
+            _, said = process.stdout.read(), process.stderr.read()
+            assert process.wait(timeout=60) == INTERRUPTED
+        assert "To go on: the same command" in said
+        assert "Traceback" not in said
+    about = checkpoint_notes(own_denoisers / "clean.training" / "checkpoint.safetensors")
+    assert about is not None
+    assert starts[0] == 0
+    assert 0 < starts[1] < 8 * about["update"]
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows cannot send SIGINT to a process of its own")

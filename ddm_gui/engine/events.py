@@ -21,6 +21,7 @@ class Stage(StrEnum):
     FLOW = "flow"  # step 1: the distribution of degraded patches
     KERNELS = "kernels"  # step 2: the degradation
     RESTORE = "restore"  # step 3: photos without it
+    DENOISER = "denoiser"  # by step 1's code, what clean photos look like: for plug-and-play restoration
 
 
 @dataclass(frozen=True)
@@ -61,13 +62,15 @@ class StageStarted(Event):
 
 @dataclass(frozen=True)
 class FlowProgress(Event):
-    """Step 1, about five times a second. `loss` is the flow-matching loss per value, the mean since the last event."""
+    """Step 1 or a denoiser (`stage`), about five times a second. `loss` is the flow-matching loss per value, the mean
+    since the last event."""
 
     images_seen: int
     images_total: int
     loss: float
     gradient_norm: float
     seconds_left: float
+    stage: Stage = Stage.FLOW
 
 
 @dataclass(frozen=True)
@@ -132,6 +135,44 @@ class PhotoSimulated(Event):
     target: str
     done: int
     total: int
+
+
+@dataclass(frozen=True)
+class DenoiserTried(Event):
+    """A denoiser that was learned has restored a part of a clean photo that it had not seen, blurred and with noise:
+    PSNR in dB of that, beside a Wiener filter's."""
+
+    done: int
+    total: int
+    psnr_wiener: float
+    psnr_dpir: float
+
+
+@dataclass(frozen=True)
+class DenoiserMeasures(Event):
+    """What a denoiser is worth on parts of clean photos that it has not seen (`parts` of them), in dB: how much PSNR it
+    gains on noise of 15, 25 and 50 of 255; and the PSNR of these parts blurred and with noise, restored from that by a
+    Wiener filter, and by DPIR with this denoiser."""
+
+    gain_15: float
+    gain_25: float
+    gain_50: float
+    psnr_blurred: float
+    psnr_wiener: float
+    psnr_dpir: float
+    parts: int
+
+    @property
+    def beats_wiener(self) -> bool:
+        """Whether photos should be restored with it where nothing else is asked for."""
+        return self.psnr_dpir > self.psnr_wiener
+
+
+@dataclass(frozen=True)
+class DenoiserResult(DenoiserMeasures):
+    """The last event of a run that learns a denoiser: where it is kept, and what it is worth."""
+
+    path: str
 
 
 @dataclass(frozen=True)

@@ -39,7 +39,7 @@ from ddm_gui.engine.whitening import PlainPixels, Sight, Whitening
 HELD_OUT = 0.1  # share of the degraded photos on which the floor of the IKL is measured
 FLOOR_BATCHES = 16
 LARGEST_GROWTH = 4.0  # of the loss over its least: training has diverged beyond
-DRAWS, DRAW_FLOOR = {Stage.FLOW: 1, Stage.PRETRAIN: 5}, 2  # which random stream
+DRAWS, DRAW_FLOOR = {Stage.FLOW: 1, Stage.PRETRAIN: 5, Stage.DENOISER: 6}, 2  # which random stream
 
 Velocity = Callable[..., Tensor]  # of y_t and t, and over the field of places
 
@@ -86,10 +86,21 @@ class PathSample:
         return self.t[:, None, None, None]
 
 
-def sample_path(data: Tensor, generator: torch.Generator, places: Tensor | None = None) -> PathSample:
-    """y_t = (1 - t) y_0 + t y_1 with noise y_0; t is uniform, one draw in each of B equal strata."""
-    count = data.shape[0]
-    t = (torch.arange(count) + torch.rand(count, generator=generator)) / count
+def strata(count: int, generator: torch.Generator) -> Tensor:
+    """Random numbers that are uniform in [0, 1), one draw in each of `count` equal strata."""
+    return (torch.arange(count) + torch.rand(count, generator=generator)) / count
+
+
+def sample_path(
+    data: Tensor,
+    generator: torch.Generator,
+    places: Tensor | None = None,
+    schedule: Callable[[Tensor], Tensor] | None = None,
+) -> PathSample:
+    """y_t = (1 - t) y_0 + t y_1 with noise y_0; t is uniform in strata, or what `schedule` makes of such numbers."""
+    t = strata(data.shape[0], generator)
+    if schedule is not None:
+        t = schedule(t)
     noise = torch.randn(data.shape, generator=generator).to(data.device)
     return PathSample.at(data, noise, t.to(data.device), places)
 
@@ -174,14 +185,18 @@ class FlowTraining(Training):
 
     def _add_gradient(self, generator: torch.Generator) -> Tensor:
         """One batch's share of the gradient; its loss."""
-        settings = self.settings
-        seen, places = patches_seen(self.pool, self.sight, settings, self.device, generator, settings.misplaced_share)
-        sample = sample_path(seen, generator, places)
+        sample = self.sample(generator)
         dropout_seed = int(torch.randint(2**62, (), generator=generator))
         with seeded(dropout_seed, self.device):
             loss: Tensor = (sample.under(self.network) - sample.target).square().mean()
         torch.autograd.backward(loss / self.settings.accumulate)
         return loss.detach()
+
+    def sample(self, generator: torch.Generator) -> PathSample:
+        """A batch of patches on their way from noise."""
+        settings = self.settings
+        seen, places = patches_seen(self.pool, self.sight, settings, self.device, generator, settings.misplaced_share)
+        return sample_path(seen, generator, places)
 
     def begin_from(self, network: VelocityModel) -> None:
         """Takes over weights that were learned before."""
@@ -203,7 +218,7 @@ class FlowTraining(Training):
         if not (math.isfinite(loss) and math.isfinite(norm)):
             raise diverged(self.stage)
         seen, total = self.update * self.batch_size, self.updates * self.batch_size
-        return FlowProgress(seen, total, loss, norm, seconds_left)
+        return FlowProgress(seen, total, loss, norm, seconds_left, self.stage)
 
     def tensors(self) -> dict[str, Tensor]:
         return {

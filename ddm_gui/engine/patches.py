@@ -459,7 +459,7 @@ def _bands(area: _Area, fraction: float, patch_size: int) -> tuple[_Area, _Area]
     held = max(round(fraction * length), patch_size)
     if length - held < patch_size:
         raise UserError(
-            "The one degraded photo is too small.",
+            "The one photo is too small.",
             f"It is cut in two, and each part must hold a patch of {patch_size} x {patch_size} pixels.",
             "Add photos.",
         )

@@ -19,7 +19,6 @@ from ddm_gui.engine.errors import UserError
 from ddm_gui.engine.events import CheckpointSaved, Estimate, Event, KernelSnapshot, Note, Result, Stage
 from ddm_gui.engine.field_matching import learn_field
 from ddm_gui.engine.field_phase import CONTEXT
-from ddm_gui.engine.files import previous
 from ddm_gui.engine.flow import FlowModel, Pretraining, train_flow
 from ddm_gui.engine.known_set import KnownSet, truth_beside
 from ddm_gui.engine.learning_photos import Reading, chosen
@@ -35,6 +34,7 @@ from ddm_gui.engine.scores import colour_shift_error, kernel_ncc, kernel_psnr, n
 from ddm_gui.engine.search import Match
 from ddm_gui.engine.settings import Settings
 from ddm_gui.engine.spectrum import WINDOW
+from ddm_gui.engine.training import discard_checkpoint
 from ddm_gui.engine.whitening import PlainPixels, Whitening
 
 STAGE_NAMES = {Stage.PRETRAIN: "What clean photos look like", Stage.FLOW: "Step 1", Stage.KERNELS: "Step 2"}
@@ -139,7 +139,7 @@ def _steps(
     project.save()
     yield from _discard_stale(project, only)
     if again:
-        _discard(project.kernels_checkpoint)
+        discard_checkpoint(project.kernels_checkpoint)
 
     reading = Reading(settings)
     degraded = yield from _load(project.degraded, patch, settings, reading)
@@ -248,13 +248,7 @@ def _discard_stale(project: Project, only: Stage | None) -> Generator[Event, Non
         if state is StageState.STALE:
             changed = ", ".join(project.changes_since(stage))
             yield Note(f"{STAGE_NAMES[stage]} is computed again: it was made with another {changed}.")
-            _discard(project.checkpoint(stage))
-
-
-def _discard(checkpoint: Path) -> None:
-    """Removes a checkpoint and the one before it."""
-    for path in (checkpoint, previous(checkpoint)):
-        path.unlink(missing_ok=True)
+            discard_checkpoint(project.checkpoint(stage))
 
 
 def estimate(settings: Settings, device: torch.device, paces: Paces | None = None) -> float:

@@ -107,11 +107,9 @@ class Project:
             for item in fields(self.settings)
             if item.metadata["scope"] in scopes and not (stage is Stage.PRETRAIN and item.name == "images_flow")
         }
-        result["degraded"] = _described(
-            find_photos(self.degraded)
-        )  # clean patches, too, are whitened by their spectrum
+        result["degraded"] = described(find_photos(self.degraded))  # clean patches, too, are whitened by their spectrum
         if stage is Stage.KERNELS or self.settings.images_pretrain > 0:
-            result["clean"] = _described(find_photos(self.clean))
+            result["clean"] = described(find_photos(self.clean))
             result |= {name: getattr(self.settings, name) for name in ("clean_region", "clean_aperture")}
         return result
 
@@ -228,6 +226,6 @@ def checkpoint_notes(path: Path) -> Mapping[str, Any] | None:
     return None
 
 
-def _described(photos: list[Path]) -> list[list[Any]]:
+def described(photos: list[Path]) -> list[list[Any]]:
     """Name, size in bytes and time of change of each file, as JSON holds them."""
     return [[photo.name, photo.stat().st_size, photo.stat().st_mtime_ns] for photo in photos]

@@ -334,6 +334,12 @@ def load_checkpoint(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]] | No
     return None
 
 
+def discard_checkpoint(path: Path) -> None:
+    """Removes a checkpoint and the one before it."""
+    for each in (path, previous(path)):
+        each.unlink(missing_ok=True)
+
+
 def with_prefix(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Names under a common prefix, as they stand in a checkpoint."""
     return {f"{prefix}.{name}": tensor for name, tensor in tensors.items()}

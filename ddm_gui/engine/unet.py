@@ -16,7 +16,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ddm_gui.engine.devices import reduced_precision
 from ddm_gui.engine.velocity import VelocityModel
 
 SILU_GAIN = 1 / 0.596  # over the root mean square of silu(standard normal)
@@ -241,7 +240,7 @@ class UNet(VelocityModel):
         embedded = self.embed(t)
         ones = torch.ones_like(x[:, :1])
         x = torch.cat([x, ones], dim=1).contiguous(memory_format=torch.channels_last)
-        with reduced_precision(x.device):
+        with self.precision(x.device):
             x = self.enter(x)
             kept = [x]
             for level, stage in enumerate(self.down):

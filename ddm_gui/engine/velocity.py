@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
+from contextlib import AbstractContextManager, nullcontext
 
 import torch
 from torch import Tensor, nn
@@ -40,6 +41,11 @@ class VelocityModel(nn.Module, ABC):
         """`over_field`: the velocity depends on where in the photo a patch lies (section 3.3 of the paper)."""
         super().__init__()
         self.sigma_data, self.over_field = sigma_data, over_field
+        self.exact = False  # float32 throughout, also where the device is quicker in bf16
+
+    def precision(self, device: torch.device) -> AbstractContextManager[None]:
+        """In which the layers compute."""
+        return nullcontext() if self.exact else reduced_precision(device)
 
     @abstractmethod
     def residual(self, x: Tensor, t: Tensor) -> Tensor:
@@ -134,7 +140,7 @@ class VelocityNet(VelocityModel):
         """See VelocityModel."""
         angles = math.pi * t[:, None] * torch.arange(1, FREQUENCIES + 1, device=t.device)
         embedded_t = self.embed_time(torch.cat([angles.cos(), angles.sin()], dim=1))
-        with reduced_precision(x.device):
+        with self.precision(x.device):
             x = F.pixel_unshuffle(x, 2).contiguous(memory_format=torch.channels_last)
             x = self.enter(x) + self.bias[:, None, None]
             for block in self.before:

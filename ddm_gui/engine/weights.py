@@ -8,7 +8,7 @@ from pickle import UnpicklingError
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file
+from safetensors.torch import load
 from torch import Tensor
 
 from ddm_gui.engine.errors import UserError
@@ -42,7 +42,7 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
         raise UserError(f"There are no weights at {path}.", "The file does not exist.", "Choose another file.")
     try:
         if path.suffix.lower() == ".safetensors":
-            content = load_file(path)
+            content = load(path.read_bytes())  # no map of the file, which may be written anew meanwhile
         else:
             content = torch.load(path, map_location="cpu", weights_only=True)
     except BAD_FILE as error:

@@ -25,7 +25,8 @@ from ddm_gui.engine.photo import thumbnail
 from ddm_gui.engine.project import NAME, Project, StageState
 from ddm_gui.engine.psf import PsfGrid
 from ddm_gui.engine.psf_files import lens_name, load_psf, write_psf
-from ddm_gui.engine.settings import EVERY_PHOTO, PRESETS, Settings, with_preset
+from ddm_gui.engine.restore.denoiser_files import file_named
+from ddm_gui.engine.settings import EVERY_PHOTO, PRESETS, DenoiserSettings, Settings, with_preset
 from ddm_gui.gui.devices import Choice, DeviceSearch
 from ddm_gui.gui.estimates import Estimates
 from ddm_gui.gui.lens import Lens
@@ -33,7 +34,7 @@ from ddm_gui.gui.log import write_bug
 from ddm_gui.gui.places import default_project_folder
 from ddm_gui.gui.previews import Previews
 from ddm_gui.gui.reads import Reads
-from ddm_gui.gui.runs import Demo, Export, Learn
+from ddm_gui.gui.runs import Demo, Export, Learn, LearnDenoiser
 from ddm_gui.gui.sources import Found, Role, described, look_through
 from ddm_gui.gui.state import Phase, Situation, Task, failed_stage
 from ddm_gui.gui.worker import Completed, Failed, Outcome, Run, Worker
@@ -238,6 +239,15 @@ class Controller(QObject):
         self._look_at_stages()
         self.learning_began.emit(Stage.FLOW)
         self._run(Task.DEMO, Demo(self._root, self._settings))
+
+    def learn_denoiser(self, name: str, minutes: float) -> None:
+        """Learns from the clean photos what photos look like, or goes on with that; it is kept for all projects."""
+        try:
+            target, settings = file_named(name), DenoiserSettings.beside(self._settings, minutes)
+        except UserError as error:
+            self._tell(error)
+            return
+        self._run(Task.DENOISER, LearnDenoiser(self._found[Role.CLEAN].sources, target, settings))
 
     def export(self, output: Path, file_format: str, quality: int) -> None:
         """Restores all degraded photos into a folder, with the kernel of the moment; a run that is paused waits."""
@@ -574,7 +584,7 @@ class Controller(QObject):
         if isinstance(outcome, Completed) and isinstance(outcome.result, PsfGrid):
             self._psf = outcome.result
         self._set(phase=Phase.IDLE, active=None, task=None, has_kernel=self._psf is not None)
-        if task is not Task.EXPORT:
+        if task in (Task.LEARN, Task.DEMO):
             self._settle(failed)
         report = Report(task, outcome, tuple(self._skipped), self._written, self._result, self._output)
         self._take_up()

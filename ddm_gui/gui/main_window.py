@@ -33,12 +33,14 @@ from PySide6.QtWidgets import (
 
 import ddm_gui
 from ddm_gui.engine import events
-from ddm_gui.engine.events import Event, Result, Stage
+from ddm_gui.engine.events import DenoiserResult, Event, Result, Stage
 from ddm_gui.engine.lens_page import FORMATS as PAGES
 from ddm_gui.engine.project import NAME
 from ddm_gui.engine.psf_files import READ, WRITERS
+from ddm_gui.engine.restore.denoiser_files import default_denoiser, kept
 from ddm_gui.gui.compare import Compare
 from ddm_gui.gui.controller import Controller, Report, Trouble
+from ddm_gui.gui.denoiser_dialog import DenoiserDialog
 from ddm_gui.gui.dialogs import AboutDialog, CloseDialog, ListDialog, SavingDialog, TroubleDialog
 from ddm_gui.gui.export_dialog import ExportDialog
 from ddm_gui.gui.folders import Folders, dropped_paths
@@ -57,7 +59,7 @@ from ddm_gui.gui.theme import app_icon, renew_icons, style_sheet, use_scheme
 from ddm_gui.gui.training_plots import TrainingPlots
 from ddm_gui.gui.welcome import Welcome
 from ddm_gui.gui.words import duration, left_out
-from ddm_gui.gui.worker import Failed, Stopped
+from ddm_gui.gui.worker import Completed, Failed, Stopped
 
 MOST_RECENT = 6
 LEFT, RIGHT = 312, 348  # widths of the side columns on a laptop
@@ -91,6 +93,7 @@ class MainWindow(QMainWindow):
         self.kernel_view = KernelView()
         self.result_view = ResultView()
         self.plots = TrainingPlots()
+        self.denoiser_dialog = DenoiserDialog(self)
         self._middle = QStackedWidget()
         self._large = QWidget()  # in the middle: the photo, or the lens
         self._large_room = vertical(0, self._large)
@@ -194,6 +197,8 @@ class MainWindow(QMainWindow):
         self.pause_action = _action(run, "&Pause", self.controller.pause, "Ctrl+P")
         self.stop_action = _action(run, "S&top and keep", self.controller.stop)
         self.again_action = _action(run, "&Learn the kernel again", self.controller.learn_again)
+        run.addSeparator()
+        self.denoiser_action = _action(run, "Learn a &denoiser from the clean photos…", self._show_denoiser)
         lens = self.menuBar().addMenu("&Lens")
         self.open_lens_action = _action(lens, "&Open a lens…", self._ask_lens, "Ctrl+Shift+O")
         self.close_lens_action = _action(lens, "&Close the lens", self.controller.close_lens)
@@ -227,6 +232,8 @@ class MainWindow(QMainWindow):
         self.compare.thumbnails_wanted.connect(control.wish_thumbnails)
         self.kernel_view.looked_back.connect(control.look_back)
         self.kernel_view.enlarge_wanted.connect(self._enlarge_lens)
+        self.denoiser_dialog.learn_wanted.connect(self._learn_denoiser)
+        self.denoiser_dialog.stop_wanted.connect(control.stop)
         self.lens_line.close_wanted.connect(control.close_lens)
         self.lens_line.end_comparison_wanted.connect(control.end_comparison)
 
@@ -264,6 +271,7 @@ class MainWindow(QMainWindow):
         renew_icons(self)
         self.kernel_view.show_colours()
         self.plots.show_colours()
+        self.denoiser_dialog.show_colours()
         for dialog in self.findChildren(TroubleDialog):
             dialog.show_colours()
 
@@ -277,6 +285,7 @@ class MainWindow(QMainWindow):
         self.settings_form.setEnabled(now.can_edit)
         self.project_line.setEnabled(now.can_edit)
         self.welcome.show_can_demo(now.can_demo)
+        self.denoiser_dialog.show_possible(now.can_learn_denoiser)
         for role, count in ((Role.CLEAN, situation.clean), (Role.DEGRADED, situation.degraded)):
             if count is None:
                 self.folders.show_reading(role)
@@ -291,6 +300,7 @@ class MainWindow(QMainWindow):
             (self.pause_action, now.can_pause),
             (self.stop_action, now.can_stop),
             (self.again_action, now.can_learn_again),
+            (self.denoiser_action, now.can_learn_denoiser or situation.task is Task.DENOISER),
             (self.close_lens_action, bool(situation.opened)),
             (self.copy_lens_action, now.has_lens),
             (self.export_lens_action, now.has_lens),
@@ -350,7 +360,13 @@ class MainWindow(QMainWindow):
                     self.plots.cut_flow(seen)
                 elif stage is Stage.KERNELS:
                     self.plots.cut_kernels(seen)
+                elif stage is Stage.DENOISER:
+                    self.denoiser_dialog.show_stage(seen)
                 self._remember(self.controller.folder)
+            case events.FlowProgress(stage=Stage.DENOISER):
+                self.denoiser_dialog.show_progress(event)
+            case events.DenoiserTried():
+                self.denoiser_dialog.show_tried(event)
             case events.FlowProgress():
                 self.plots.show_flow(event)
                 self.run_bar.show_progress(Stage.FLOW, event.images_seen, event.images_total, event.seconds_left)
@@ -393,14 +409,21 @@ class MainWindow(QMainWindow):
     @Slot(object)
     def _show_report(self, report: Report) -> None:
         failed = isinstance(report.outcome, Failed)
+        stopped = isinstance(report.outcome, Stopped)
+        if report.task is Task.DENOISER:
+            self._show_denoiser_end(report, stopped=stopped)
         if report.task is Task.EXPORT and self._export is not None:
-            stopped = isinstance(report.outcome, Stopped)
             self._export.show_end(report.written, report.skipped, stopped=stopped, failed=failed)
         elif report.skipped and not self.controller.situation.closing:
             lines = [left_out(Path(item.path), item.reason) for item in report.skipped]
             ListDialog("Photos left out", "These photos were left out of the run.", lines, self).open()
         if failed and self._saving is not None:
             self._saving.done(0)
+
+    def _show_denoiser_end(self, report: Report, *, stopped: bool) -> None:
+        result = report.outcome.result if isinstance(report.outcome, Completed) else None
+        self.denoiser_dialog.show_end(result if isinstance(result, DenoiserResult) else None, stopped=stopped)
+        self.denoiser_dialog.show_kept(kept(), default_denoiser())
 
     @Slot(object)
     def _show_trouble(self, trouble: Trouble) -> None:
@@ -480,6 +503,21 @@ class MainWindow(QMainWindow):
         """Shows a project: its folder, or its project.ddm."""
         self.controller.open_project(path)
         self._remember(self.controller.folder)
+
+    @Slot()
+    def _show_denoiser(self) -> None:
+        sources = self.controller.found(Role.CLEAN).sources
+        if sources:
+            self.denoiser_dialog.suggest(sources[0].stem)
+        self.denoiser_dialog.show_kept(kept(), default_denoiser())
+        self.denoiser_dialog.show()
+        self.denoiser_dialog.raise_()
+
+    @Slot(str, float)
+    def _learn_denoiser(self, name: str, minutes: float) -> None:
+        self.controller.learn_denoiser(name, minutes)
+        if self.controller.situation.task is Task.DENOISER:
+            self.denoiser_dialog.show_started()
 
     @Slot()
     def _ask_export(self) -> None:

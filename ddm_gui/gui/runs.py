@@ -9,7 +9,7 @@ from pathlib import Path
 from ddm_gui.engine.events import Event, Stage
 from ddm_gui.engine.project import Project
 from ddm_gui.engine.psf import PsfGrid
-from ddm_gui.engine.settings import Settings
+from ddm_gui.engine.settings import DenoiserSettings, Settings
 
 
 @dataclass
@@ -42,6 +42,20 @@ class Demo:
 
         learned = yield from demo(self.directory, self.settings)
         return learned.psf
+
+
+@dataclass(frozen=True)
+class LearnDenoiser:
+    """Learns a denoiser from clean photos into a file. Each call goes on from the checkpoint beside it."""
+
+    clean: tuple[Path, ...]
+    target: Path
+    settings: DenoiserSettings
+
+    def __call__(self) -> Generator[Event, None, object]:
+        from ddm_gui.engine.denoiser_run import learn_denoiser
+
+        return (yield from learn_denoiser(self.clean, self.target, self.settings))
 
 
 @dataclass(frozen=True)

@@ -56,6 +56,7 @@ class Task(StrEnum):
     LEARN = "learn"
     DEMO = "demo"
     EXPORT = "export"
+    DENOISER = "denoiser"
 
 
 class CardState(StrEnum):
@@ -108,6 +109,7 @@ class Shown:
     can_export: bool
     export_tip: str  # what it would do, or why it cannot be done now
     can_demo: bool
+    can_learn_denoiser: bool
     can_edit: bool  # sources, settings, project folder
     saving: bool
 
@@ -164,7 +166,7 @@ def failed_stage(now: Situation) -> Stage | None:
 def shown(now: Situation) -> Shown:
     """What the window shows in a situation."""
     idle = now.phase is Phase.IDLE and not now.closing
-    learning = now.task in (Task.LEARN, Task.DEMO)
+    learning = now.task in (Task.LEARN, Task.DEMO, Task.DENOISER)
     has_sources = bool(now.clean) and bool(now.degraded)
     ready = idle and has_sources and now.device_known
     finished = now.flow is StageState.DONE and now.kernels is StageState.DONE
@@ -187,6 +189,7 @@ def shown(now: Situation) -> Shown:
         can_export=can_export,
         export_tip=_export_tip(now, possible=can_export),
         can_demo=idle and now.device_known,
+        can_learn_denoiser=idle and now.device_known and bool(now.clean),
         can_edit=idle,
         saving=now.phase is Phase.STOPPING,
     )
@@ -221,7 +224,7 @@ def _hint(now: Situation, has_sources: bool, finished: bool) -> str:
         return "Saving what is learned so far…"
     if now.task is Task.EXPORT:
         return "Saving restored photos…"
-    if now.active is None and now.kernels is StageState.DONE:
+    if now.active is None and now.kernels is StageState.DONE and now.task is not Task.DENOISER:
         return "The blur is found. Finishing…"
     if now.active is None:
         return "Getting ready…"

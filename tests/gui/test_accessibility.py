@@ -27,6 +27,7 @@ from PySide6.QtWidgets import (
 from pytestqt.qtbot import QtBot
 
 from ddm_gui.engine.events import PhotoSkipped
+from ddm_gui.gui.denoiser_dialog import DenoiserDialog
 from ddm_gui.gui.dialogs import AboutDialog, CloseDialog, ListDialog, SavingDialog, TroubleDialog
 from ddm_gui.gui.export_dialog import ExportDialog
 from ddm_gui.gui.main_window import MainWindow
@@ -123,6 +124,7 @@ DIALOGS: dict[str, Callable[[QWidget], QDialog]] = {
     "close": lambda parent: CloseDialog(parent),
     "saving": lambda parent: SavingDialog(parent),
     "about": lambda parent: AboutDialog("1", parent),
+    "denoiser": lambda parent: DenoiserDialog(parent),
     "export": lambda parent: ExportDialog([Path("a.png")], Path("restored"), parent),
 }
 

@@ -144,6 +144,22 @@ def test_a_pause_offers_to_go_on_and_to_stop() -> None:
     assert not now.can_pause
 
 
+def test_a_denoiser_needs_clean_photos_alone_and_can_be_paused_and_gone_on_with() -> None:
+    only_clean = replace(READY, degraded=0)
+    assert shown(only_clean).can_learn_denoiser
+    assert not shown(replace(READY, clean=0)).can_learn_denoiser
+    assert not shown(replace(only_clean, device_known=False)).can_learn_denoiser
+    assert not shown(LEARNING).can_learn_denoiser
+    learning = replace(only_clean, phase=Phase.RUNNING, task=Task.DENOISER, active=Stage.DENOISER)
+    assert shown(learning).can_pause
+    assert shown(learning).can_stop
+    assert not shown(learning).can_edit
+    assert shown(learning).flow is CardState.NOT_STARTED
+    paused = shown(replace(learning, phase=Phase.PAUSED))
+    assert paused.can_start
+    assert paused.start_text == "Continue"
+
+
 def test_while_saving_nothing_can_be_pressed() -> None:
     now = shown(replace(LEARNING, phase=Phase.STOPPING))
     assert now.saving

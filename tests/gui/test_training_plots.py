@@ -7,7 +7,8 @@ import pytest
 from pytestqt.qtbot import QtBot
 
 from ddm_gui.engine.events import FlowProgress, KernelProgress
-from ddm_gui.gui.training_plots import MOST_POINTS, TrainingPlots
+from ddm_gui.gui.curves import MOST_POINTS
+from ddm_gui.gui.training_plots import TrainingPlots
 
 
 def test_the_loss_is_drawn_against_patches(qtbot: QtBot) -> None:

@@ -1,60 +1,24 @@
-"""Denoisers for plug-and-play restoration: networks of the field whose weights a person points to.
+"""Denoisers for plug-and-play restoration from files: networks of the field, and one's own.
 
-A file of weights is recognised by the names and shapes of its tensors, nothing in it is run, and it is refused with a
-sentence where a shape or a value is wrong. Photos are B x C x H x W in [0, 1], sigma is the noise's standard deviation
-in the same range.
+A file of weights is recognised by the names and shapes of its tensors, or by what it says of itself; nothing in it is
+run, and it is refused with a sentence where a shape or a value is wrong. Photos and sigma: see `denoiser`.
 """
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from pathlib import Path
 from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import conv2d, pad, pixel_shuffle, pixel_unshuffle
+from torch.nn.functional import conv2d, pixel_shuffle, pixel_unshuffle
 
 from ddm_gui.engine.errors import UserError
+from ddm_gui.engine.restore.denoiser import Denoiser
+from ddm_gui.engine.restore.denoiser_files import ENDING, read_about
+from ddm_gui.engine.restore.learned_denoiser import LearnedDenoiser
 from ddm_gui.engine.weights import BadWeights, read_tensors
-
-
-class Denoiser(nn.Module, ABC):
-    """A network that takes white Gaussian noise of a known size out of photos.
-
-    `channels` are those of the photos it knows; sizes must be multiples of `multiple`, which `denoised` sees to.
-    """
-
-    multiple: ClassVar[int] = 1
-    channels: int
-
-    @abstractmethod
-    def forward(self, noisy: Tensor, sigma: float) -> Tensor:
-        """The photos without the noise."""
-
-    @torch.no_grad()
-    def denoised(self, noisy: Tensor, sigma: float) -> Tensor:
-        """`forward` for photos of any size and number of channels.
-
-        In float32: bf16, whose steps are 1/256, made a photo done in tiles differ from one done whole by 3 of 255. One
-        that knows grey photos takes the colours one by one; one that knows colours takes grey for three alike.
-        """
-        height, width = noisy.shape[-2:]
-        beyond = (-width % self.multiple, -height % self.multiple)
-        whole = pad(noisy, (0, beyond[0], 0, beyond[1]), mode="replicate")
-        channels = noisy.shape[1]
-        if self.channels == 1:
-            whole = whole.reshape(-1, 1, *whole.shape[-2:])
-        elif channels == 1:
-            whole = whole.expand(-1, self.channels, -1, -1)
-        clean = self(whole.contiguous(memory_format=torch.channels_last), sigma)
-        if self.channels == 1:
-            clean = clean.reshape(-1, channels, *clean.shape[-2:])
-        elif channels == 1:
-            clean = clean.mean(dim=1, keepdim=True)
-        cropped: Tensor = clean[..., :height, :width].contiguous()
-        return cropped
 
 
 class Convolutions(nn.Module):
@@ -194,6 +158,9 @@ def load_denoiser(path: Path) -> Denoiser:
         tensors = read_tensors(path)
     except BadWeights as error:
         raise _refused(path, str(error)) from error
+    about = read_about(path) if path.suffix.lower() == ENDING else None
+    if about is not None:
+        return _filled(path, LearnedDenoiser.without_weights(about), tensors, "denoiser of these settings")
     if "m_head.weight" in tensors:
         return _drunet(path, tensors)
     layers = _layers(path, tensors)
@@ -241,17 +208,24 @@ def _drunet(path: Path, tensors: Mapping[str, Tensor]) -> Denoiser:
         raise _refused(path, "A DRUNet ends in a layer m_tail of 1 or 3 channels.")
     with torch.device("meta"):
         network = DRUNet(channels)
+    return _filled(path, network, tensors, "DRUNet")
+
+
+def _filled(path: Path, network: Denoiser, tensors: Mapping[str, Tensor], kind: str) -> Denoiser:
+    """A network without weights, with those of a file."""
     shapes = {name: tensor.shape for name, tensor in network.state_dict().items()}
     for name in sorted(shapes.keys() | tensors.keys()):
         there = tensors[name].shape if name in tensors else None
         if there != shapes.get(name):
             told = "is missing" if there is None else f"has the shape {tuple(there)}"
-            wanted = f"; a DRUNet's has {tuple(shapes[name])}" if name in shapes else "; a DRUNet has none"
-            raise _refused(path, f"The tensor {name} {told}{wanted}.")
+            wanted = f"'s has {tuple(shapes[name])}" if name in shapes else " has none"
+            raise _refused(path, f"The tensor {name} {told}; a {kind}{wanted}.")
     network.load_state_dict(dict(tensors), assign=True)
     return network.requires_grad_(False).eval()
 
 
 def _refused(path: Path, why: str) -> UserError:
     known = "FFDNet, FDnCNN, DnCNN (sigma 25) and DRUNet"
-    return UserError(f"{path} cannot be used as a denoiser.", why, f"Choose weights of {known}, or none.")
+    return UserError(
+        f"{path} cannot be used as a denoiser.", why, f"Choose weights of {known}, or one of your own (ddm denoiser)."
+    )

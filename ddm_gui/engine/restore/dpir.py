@@ -12,12 +12,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from ddm_gui.engine.errors import UserError
 from ddm_gui.engine.photo import Photo
 from ddm_gui.engine.psf import PsfGrid
+from ddm_gui.engine.restore.denoiser_files import find_denoiser
 from ddm_gui.engine.restore.restorer import Pixels, Restorer, number
 from ddm_gui.engine.settings import Scope, setting
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from ddm_gui.engine.restore.data_step import DataStep
-    from ddm_gui.engine.restore.denoisers import Denoiser
+    from ddm_gui.engine.restore.denoiser import Denoiser
 
 
 HALO = 96  # px: what lies further changes a pixel by less than 1 of 255
@@ -42,7 +42,7 @@ class Dpir(Restorer):
     denoiser: str = setting(
         "",
         "Denoiser",
-        "A file of its weights: FFDNet, FDnCNN, DnCNN or DRUNet.",
+        "One that you have learned (ddm denoiser), by its name, or a file of weights: FFDNet, FDnCNN, DnCNN or DRUNet.",
         scope=Scope.RUN,
     )
     steps: int = number(8, "Steps", "Of both, the data's and the denoiser's.", 1, 100)
@@ -71,9 +71,10 @@ class Dpir(Restorer):
             raise UserError(
                 "Plug-and-play restoration (dpir) needs a denoiser.",
                 "It says what photos look like.",
-                "Name a file of its weights (denoiser): of FFDNet, FDnCNN, DnCNN or DRUNet.",
+                "Learn one from sharp photos (ddm denoiser), or name a file of weights (denoiser): of FFDNet, FDnCNN, "
+                "DnCNN or DRUNet.",
             )
-        return load_denoiser(Path(self.denoiser))
+        return load_denoiser(find_denoiser(self.denoiser))
 
     def _splitting(self, step: DataStep, network: Denoiser, sigma: float) -> Tensor:
         """x of one tile."""
