@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 from safetensors.torch import load
+from safetensors.torch import save_file as save_tensors
 
 import ddm_gui
 from ddm_gui import cli
