@@ -6,10 +6,13 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import gaussian_filter
 
 from ddm_gui.engine.photo import Photo
 from ddm_gui.engine.psf import PsfGrid
+from ddm_gui.engine.restore.field_filter import spread
+from ddm_gui.engine.restore.measurements import detail_power
+from ddm_gui.engine.restore.plan import TILE
+from ddm_gui.engine.restore.tiles import bands
 from ddm_gui.engine.restore.trust import unclipped
 
 Pixels = NDArray[np.float32]
@@ -48,22 +51,29 @@ def evidence(photo: Photo, restored: Pixels, psf: PsfGrid, noises: list[float]) 
         psf: by which it was corrected.
         noises: of the photo, of each channel.
     """
-    # torch loads here, as in all restorers: views read what an Evidence is without it.
-    from ddm_gui.engine.field_blur import blur_field_same
-
-    again = blur_field_same(restored, psf.kernels)
-    missing = photo.pixels - again
-    edge = min(psf.size, (min(missing.shape[:2]) - 1) // 2)
-    inside = np.zeros(missing.shape, dtype=bool)
-    inside[edge : missing.shape[0] - edge, edge : missing.shape[1] - edge] = True
-    known = unclipped(photo)
-    if known is not None:
-        inside &= known > 0
-    missing[~inside] = 0.0
-    counts = np.maximum(inside.sum(axis=(0, 1)), 1)
-    moved = float(np.abs(missing.sum(axis=(0, 1), dtype=np.float64) / counts).max())
-    detail = photo.pixels - gaussian_filter(photo.pixels, (psf.size / 4, psf.size / 4, 0), mode="nearest")
-    expected = np.square(noises) + psf.kernel_error * np.square(detail, dtype=np.float64).mean(axis=(0, 1))
-    residual = (missing / np.sqrt(expected)).astype(np.float32)
-    squares = np.square(residual, dtype=np.float64).sum()
-    return Evidence(residual, float(np.sqrt(squares / max(int(inside.sum()), 1))), moved)
+    height, width, channels = photo.pixels.shape
+    edge = min(psf.size, (min(height, width) - 1) // 2)
+    cols, known = slice(edge, width - edge), unclipped(photo)
+    residual = np.zeros(photo.pixels.shape, dtype=np.float32)
+    squares, total, moved = 0.0, 0, 0.0
+    for channel in range(channels):
+        kernels = psf.kernels[:, :, channel if psf.channels > 1 else 0]
+        again = spread(restored[..., channel], kernels, TILE)
+        expected = noises[channel] ** 2
+        if psf.kernel_error > 0:
+            expected += psf.kernel_error * detail_power(photo.pixels[..., channel], psf.size / 4)
+        count, missed = 0, 0.0
+        for rows in bands(edge, height - edge):
+            missing = photo.pixels[rows, cols, channel] - again[rows, cols]
+            if known is None:
+                count += missing.size
+            else:
+                inside = known[rows, cols, channel]
+                missing[~inside] = 0.0
+                count += int(np.count_nonzero(inside))
+            missed += float(missing.sum(dtype=np.float64))
+            missing /= np.float32(np.sqrt(expected))
+            squares += float(np.square(missing).sum(dtype=np.float64))
+            residual[rows, cols, channel] = missing
+        moved, total = max(moved, abs(missed) / max(count, 1)), total + count
+    return Evidence(residual, float(np.sqrt(squares / max(total, 1))), moved)

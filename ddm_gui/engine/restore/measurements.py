@@ -7,6 +7,7 @@ One channel at a time, in [0, 1]. Frequencies are in cycles per pixel.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -21,16 +22,8 @@ GRID = 256  # samples of the frequency plane, both ways, on which photos are mea
 BLOCK = 16  # px: the patches that are ranked by how flat they are
 FLATTEST = 0.15  # share of the patches in which noise is measured
 NATURAL_SLOPE = -2.2  # of log power over log frequency: natural photos (Field 1987; Ruderman 1994)
+AT_ONCE = 16  # kernels or blocks that are transformed in one call
 SLOWEST = 2.5  # periods per block below which the Hann window leaks
-
-
-def transfer(kernel: Pixels, height: int, width: int) -> NDArray[np.complex128]:
-    """H on the full frequency plane height x width, the kernel's origin k//2 at pixel (0, 0)."""
-    size = kernel.shape[-1]
-    placed = np.zeros((height, width))
-    placed[:size, :size] = kernel
-    result: NDArray[np.complex128] = fft.fft2(np.roll(placed, (-(size // 2), -(size // 2)), axis=(0, 1)))
-    return result
 
 
 def passed_power(kernels: Pixels) -> Array:
@@ -38,11 +31,11 @@ def passed_power(kernels: Pixels) -> Array:
 
     Not |mean H|^2: kernels of one size that lie apart would seem to blur more than they do.
     """
-    each = kernels.reshape(-1, *kernels.shape[-2:])
-    total = np.zeros((GRID, GRID))
-    for kernel in each:
-        total += np.abs(transfer(kernel, GRID, GRID)) ** 2
-    return total / len(each)
+    each = kernels.reshape(-1, *kernels.shape[-2:]).astype(np.float64)
+    total = np.zeros((GRID, GRID // 2 + 1))
+    for first in range(0, len(each), AT_ONCE):
+        total += _power(each[first : first + AT_ONCE]).sum(axis=0)
+    return _whole(total / len(each))
 
 
 @dataclass(frozen=True)
@@ -99,6 +92,13 @@ def measured_spectrum(pixels: Pixels, passed: Array, noise_sigma: float) -> Sign
     return SignalSpectrum(tuple(found))
 
 
+def detail_power(pixels: Pixels, sigma: float) -> float:
+    """Mean square of what a Gaussian blur of `sigma` px takes out of one channel, H x W, by its periodogram."""
+    frequency = fft.fftfreq(GRID)
+    smoothed = np.exp(-2 * (np.pi * sigma * frequency) ** 2)
+    return float((_periodogram(pixels) * (1.0 - np.outer(smoothed, smoothed)) ** 2).mean())
+
+
 def measured_noise(pixels: Pixels, passed: Array) -> float:
     """Standard deviation of the white noise in one channel, H x W in [0, 1], after a known blur (`passed_power`).
 
@@ -116,7 +116,7 @@ def measured_noise(pixels: Pixels, passed: Array) -> float:
     for mask, low in zip(masks, smoothed, strict=True):
         detail = _separable(_separable(values, low), mask)
         found.append((np.median(np.abs(detail[flat])) / 0.6745) ** 2)
-        response = np.abs(fft.fft2(_separable(_separable(_point(), low), mask))) ** 2
+        response = _whole(_power(_separable(_separable(_point(), low), mask)))
         of_signal.append(float(np.mean(response * spectrum)))
         of_noise.append(float(np.mean(response)))
     both = of_noise[0] * of_signal[1] - of_signal[0] * of_noise[1]
@@ -158,6 +158,7 @@ def _block_sums(values: Array, rows: NDArray[np.int64], cols: NDArray[np.int64])
     return result
 
 
+@lru_cache(maxsize=4)
 def _basis(height: int, width: int) -> Array:
     """height x width x 6: the functions whose weighted sum is log S; the zero frequency is given half a step."""
     row, col = fft.fftfreq(height)[:, None], fft.fftfreq(width)[None, :]
@@ -171,14 +172,26 @@ def _periodogram(pixels: Pixels) -> Array:
     """GRID x GRID: mean power of Hann-windowed blocks, their mean taken off; white noise of variance v gives v."""
     height, width = (min(GRID, length) for length in pixels.shape)
     window = np.outer(np.hanning(height + 2)[1:-1], np.hanning(width + 2)[1:-1])
-    total = np.zeros((GRID, GRID))
-    starts = [(row, col) for row in _starts(pixels.shape[0], height) for col in _starts(pixels.shape[1], width)]
-    for row, col in starts:
-        block = pixels[row : row + height, col : col + width].astype(np.float64)
-        level = (block * window).sum() / window.sum()
-        total += np.abs(fft.fft2((block - level) * window, s=(GRID, GRID))) ** 2
-    result: Array = total / (len(starts) * (window**2).sum())
-    return result
+    total = np.zeros((GRID, GRID // 2 + 1))
+    for row in _starts(pixels.shape[0], height):
+        starts = _starts(pixels.shape[1], width)
+        blocks = np.stack([pixels[row : row + height, col : col + width] for col in starts]).astype(np.float64)
+        level = (blocks * window).sum(axis=(1, 2), keepdims=True) / window.sum()
+        total += _power((blocks - level) * window).mean(axis=0)
+    return _whole(total / (len(_starts(pixels.shape[0], height)) * (window**2).sum()))
+
+
+def _power(pictures: Array) -> Array:
+    """The squared magnitudes of the Fourier transforms of pictures ... x h x w, on half of GRID x GRID."""
+    spectrum = fft.rfft2(pictures, s=(GRID, GRID), workers=-1)
+    power: Array = np.square(spectrum.real) + np.square(spectrum.imag)
+    return power
+
+
+def _whole(half: Array) -> Array:
+    """GRID x GRID from the half of it that the transform of a real picture has."""
+    mirrored = np.roll(half[::-1, GRID // 2 - 1 : 0 : -1], 1, axis=0)
+    return np.concatenate([half, mirrored], axis=1)
 
 
 def _starts(length: int, block: int) -> list[int]:

@@ -13,9 +13,11 @@ from numpy.typing import NDArray
 from ddm_gui.engine.photo import Photo
 from ddm_gui.engine.psf import PsfGrid
 from ddm_gui.engine.restore.measurements import measured_noise, passed_power
+from ddm_gui.engine.restore.plan import Plan
 from ddm_gui.engine.settings import Scope, check_value, setting
 
 Pixels = NDArray[np.float32]
+Known = NDArray[np.bool_]
 
 
 def number(default: float | None, label: str, help: str, low: float, high: float, unit: str = "") -> Any:
@@ -35,6 +37,7 @@ class Restorer(ABC):
     name: ClassVar[str]
     title: ClassVar[str]
     citation: ClassVar[str]
+    copies: ClassVar[int]  # float32 copies of a tile, with all that lies around it, that are held at once; measured
 
     noise_sigma: float | None = number(
         None, "Noise of the photo", "Standard deviation, of a range of 1; not given: measured in each photo.", 0.0, 0.5
@@ -54,7 +57,13 @@ class Restorer(ABC):
 
     @abstractmethod
     def pixels(
-        self, photo: Photo, psf: PsfGrid, noises: Sequence[float], unclipped: Pixels | None, device: str
+        self,
+        photo: Photo,
+        psf: PsfGrid,
+        noises: Sequence[float],
+        unclipped: Known | None,
+        device: str,
+        plan: Plan | None = None,
     ) -> Pixels:
         """H x W x C without the blur, not clipped.
 
@@ -62,10 +71,23 @@ class Restorer(ABC):
             photo: of 1 or 3 channels, any size.
             psf: of one channel or of as many as the photo has.
             noises: of the photo, see `noises`.
-            unclipped: H x W x C, 0 where the camera was clipped, else 1, for restorers that can leave pixels out of
-                what they fit; None: nowhere.
+            unclipped: H x W x C, false where the camera was clipped, which is not what light was there; None: nowhere.
             device: 'cpu' or 'cuda:0' and so on.
+            plan: how it is cut up; None: as `usual_plan` says.
         """
+
+    def usual_plan(self, device: str) -> Plan:
+        """How a photo is cut up, where memory asks for nothing else."""
+        return Plan(device=device)
+
+    @abstractmethod
+    def halo(self, psf: PsfGrid) -> int:
+        """How many px around a part of a photo have a say in what becomes of it."""
+
+    def bytes_of_tiles(self, psf: PsfGrid, channels: int, plan: Plan) -> float:
+        """What the tiles in work need of this machine's memory."""
+        side = plan.tile + 2 * self.halo(psf) + 4 * psf.size
+        return 4.0 * self.copies * channels * side**2 if plan.device == "cpu" else 0.0
 
     def noises(self, photo: Photo, psf: PsfGrid) -> list[float]:
         """The noise of each channel: as said, or else measured, never less than the PSF's own; and a file's own
