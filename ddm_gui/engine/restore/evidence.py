@@ -52,28 +52,25 @@ def evidence(photo: Photo, restored: Pixels, psf: PsfGrid, noises: list[float]) 
         noises: of the photo, of each channel.
     """
     height, width, channels = photo.pixels.shape
-    edge = min(psf.size, (min(height, width) - 1) // 2)
-    cols, known = slice(edge, width - edge), unclipped(photo)
-    residual = np.zeros(photo.pixels.shape, dtype=np.float32)
-    squares, total, moved = 0.0, 0, 0.0
+    expected = np.square(noises)
+    residual = np.empty(photo.pixels.shape, dtype=np.float32)
     for channel in range(channels):
         kernels = psf.kernels[:, :, channel if psf.channels > 1 else 0]
-        again = spread(restored[..., channel], kernels, TILE)
-        expected = noises[channel] ** 2
+        residual[..., channel] = spread(restored[..., channel], kernels, TILE)  # for the moment: A x
         if psf.kernel_error > 0:
-            expected += psf.kernel_error * detail_power(photo.pixels[..., channel], psf.size / 4)
-        count, missed = 0, 0.0
-        for rows in bands(edge, height - edge):
-            missing = photo.pixels[rows, cols, channel] - again[rows, cols]
-            if known is None:
-                count += missing.size
-            else:
-                inside = known[rows, cols, channel]
-                missing[~inside] = 0.0
-                count += int(np.count_nonzero(inside))
-            missed += float(missing.sum(dtype=np.float64))
-            missing /= np.float32(np.sqrt(expected))
-            squares += float(np.square(missing).sum(dtype=np.float64))
-            residual[rows, cols, channel] = missing
-        moved, total = max(moved, abs(missed) / max(count, 1)), total + count
-    return Evidence(residual, float(np.sqrt(squares / max(total, 1))), moved)
+            expected[channel] += psf.kernel_error * detail_power(photo.pixels[..., channel], psf.size / 4)
+    known = unclipped(photo)
+    edge = min(psf.size, (min(height, width) - 1) // 2)
+    counts, missed, squares = np.zeros(channels, dtype=int), np.zeros(channels), 0.0
+    for rows in bands(0, height):
+        inside = np.zeros(residual[rows].shape, dtype=bool)
+        inside[max(edge - rows.start, 0) : max(height - edge - rows.start, 0), edge : width - edge] = True
+        if known is not None:
+            inside &= known[rows]
+        missing = np.where(inside, photo.pixels[rows] - residual[rows], np.float32(0))
+        counts += inside.sum(axis=(0, 1))
+        missed += missing.sum(axis=(0, 1), dtype=np.float64)
+        residual[rows] = missing / np.sqrt(expected).astype(np.float32)
+        squares += float(np.square(residual[rows], dtype=np.float64).sum())
+    moved = float(np.abs(missed / np.maximum(counts, 1)).max())
+    return Evidence(residual, float(np.sqrt(squares / max(int(counts.sum()), 1))), moved)

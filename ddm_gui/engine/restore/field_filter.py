@@ -33,7 +33,9 @@ Taps = NDArray[np.floating[Any]]
 
 def cores() -> int:
     """Of this machine, those that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def gathered(
@@ -165,7 +167,7 @@ def _axes(pixels: Pixels, taps: Taps) -> Iterator[tuple[int, int]]:
 def _grid(rows: Sequence[_Span], cols: Sequence[_Span], more: int) -> tuple[int, int]:
     """One size of transforms for all tiles."""
     height, width = (fft.next_fast_len(max(part.length for part in each) + more, real=True) for each in (rows, cols))
-    return height, width
+    return int(height), int(width)
 
 
 def _bands(
@@ -203,9 +205,10 @@ class _Surrounded:
         """The pixels of these rows and columns, of which some may lie beyond the photo."""
         height, width = self.pixels.shape
         if rows.start >= 0 and cols.start >= 0 and rows.stop <= height and cols.stop <= width:
-            return self.pixels[rows.start : rows.stop, cols.start : cols.stop].astype(np.float32)
+            inside: Pixels = self.pixels[rows.start : rows.stop, cols.start : cols.stop].astype(np.float32)
+            return inside
         down, across = np.clip(rows, 0, height - 1), np.clip(cols, 0, width - 1)
-        block = self.pixels[np.ix_(down, across)].astype(np.float32)
+        block: Pixels = self.pixels[np.ix_(down, across)].astype(np.float32)
         above, below = np.asarray(rows) < 0, np.asarray(rows) >= height
         before, after = np.asarray(cols) < 0, np.asarray(cols) >= width
         block[above], block[below] = self.top[across], self.bottom[across]

@@ -75,8 +75,8 @@ def restore_photos(
         check_size(header.height, header.width, header.channels, budget)
         found = restore(read(source, psf.light), psf, recipe, device, budget=budget)
         write(in_light(found.photo, "display"), target, file_format, quality)
-        judged = (None, "") if found.evidence is None else (found.evidence.rms, found.evidence.warning)
-        return PhotoRestored(str(source), str(target), done, len(pairs), *judged, plan=found.plan)
+        residual, warning = (None, "") if found.evidence is None else (found.evidence.rms, found.evidence.warning)
+        return PhotoRestored(str(source), str(target), done, len(pairs), residual, warning, plan=found.plan)
 
     written: list[Path] = []
     skipped: list[tuple[Path, str]] = []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, fields
 from functools import partial
 from typing import Any
@@ -14,6 +15,7 @@ from ddm_gui.engine.photo import Photo
 from ddm_gui.engine.psf import PsfGrid
 from ddm_gui.engine.restore.dpir import Dpir
 from ddm_gui.engine.restore.evidence import MOVED, Evidence, evidence
+from ddm_gui.engine.restore.field_filter import cores
 from ddm_gui.engine.restore.plan import Budget, Plan, plans, ran_out_of_memory, told, within
 from ddm_gui.engine.restore.restorer import Known, Pixels, Restorer
 from ddm_gui.engine.restore.tiles import bands
@@ -119,7 +121,7 @@ def restore(
         found = evidence(photo, pixels, psf, noises)
         if found.moved > MOVED:
             raise UserError(f"The restored photo's colour has moved by {100 * found.moved:.0f} %.", UNFIT)
-    _trust(photo.pixels, pixels, psf, away_from_clipping(seen, psf), recipe.strength)
+    _trust(photo.pixels, pixels, psf, seen, recipe.strength)
     return Restored(photo.with_pixels(pixels), found, told(usual, planned, plan))
 
 
@@ -138,19 +140,24 @@ def _worked_out(
     )
 
 
-def _trust(before: Pixels, after: Pixels, psf: PsfGrid, away: Pixels | None, strength: float) -> None:
+def _trust(before: Pixels, after: Pixels, psf: PsfGrid, seen: Known | None, strength: float) -> None:
     """Corrects only as far as is sure and wished, and clips to [0, 1]: in place, in bands of rows."""
     height, width, channels = before.shape
-    for rows in bands(0, height):
+
+    def work(rows: slice) -> None:
         part = after[rows]
         for share in (
             sureness(psf, height, width, channels, rows),
-            None if away is None else away[rows],
-            None if strength == 100.0 else np.float32(strength / 100.0),
+            away_from_clipping(seen, psf, rows),
+            np.float32(strength / 100.0) if strength < 100.0 else None,
         ):
             if share is not None:
                 part = before[rows] + share * (part - before[rows])
         np.clip(part, 0.0, 1.0, out=after[rows])
+
+    with ThreadPoolExecutor(cores()) as pool:
+        for _ in pool.map(work, bands(0, height)):
+            pass  # what is raised in a band is raised here
 
 
 def _check_fits(psf: PsfGrid, photo: Photo) -> None:

@@ -25,12 +25,12 @@ Pixels = NDArray[np.float32]
 
 @dataclass(frozen=True, eq=False)
 class Blurred:
-    """What is to be restored: pixels H x W x C; the kernels over its field; where asked which of its pixels
-    are known, H x W x C, false where the camera was clipped."""
+    """What is to be restored: pixels H x W x C; the kernels over its field; where asked for the weights W of its
+    pixels, H x W x C, 0 (false) where the camera was clipped, else 1."""
 
     pixels: Pixels
     psf: PsfGrid
-    known: NDArray[np.bool_] | None
+    weights: NDArray[np.bool_] | None
 
 
 def restored(
@@ -49,8 +49,8 @@ def restored(
         rows, cols = part.read
         window = Window(rows.start, cols.start, height, width)
         weights = None
-        if blurred.known is not None and not blurred.known[part.read].all():
-            weights = as_tensor(blurred.known[part.read].astype(np.float32), device)
+        if blurred.weights is not None and (blurred.weights[part.read] != 1).any():
+            weights = as_tensor(blurred.weights[part.read].astype(np.float32), device)
         step = data_step(as_tensor(pixels, device), kernels, weights, window)
         found = step.inside(restore(step))[0]
         return found.permute(1, 2, 0).cpu().numpy()

@@ -16,7 +16,7 @@ from ddm_gui.engine.restore import splitting
 from ddm_gui.engine.restore.dpir import Dpir
 from ddm_gui.engine.restore.recipe import RESTORERS, Recipe, restore, restore_photo, restorer_of
 from ddm_gui.engine.restore.restorer import Restorer
-from ddm_gui.engine.restore.trust import away_from_clipping, sureness, unclipped
+from ddm_gui.engine.restore.trust import BESIDE, away_from_clipping, sureness, unclipped
 from ddm_gui.engine.restore.tv import TotalVariation
 from ddm_gui.engine.restore.wiener import Wiener
 from ddm_gui.engine.scores import photo_psnr
@@ -123,10 +123,11 @@ def test_a_photo_that_is_not_clipped_has_nothing_to_spare() -> None:
     known = unclipped(Photo(white, 8))
     share = away_from_clipping(known, PSF)
     assert share is not None
-    assert (share[61:63, 70:72, 1] == 0).all()
+    assert (share[61:63, 70:72, 1] == BESIDE).all()
     assert (share[..., 0] == 1).all()
     assert share[0, 0, 1] == 1
-    assert 0 < share[61, 74, 1] < 1
+    assert BESIDE < share[61, 74, 1] < 1
+    np.testing.assert_array_equal(away_from_clipping(known, PSF, slice(50, 70)), share[50:70])
 
 
 def test_correction_is_gentle_where_a_kernel_is_not_sure() -> None:
