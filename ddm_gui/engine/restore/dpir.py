@@ -39,7 +39,7 @@ class Dpir(Restorer):
     name: ClassVar[str] = "dpir"
     title: ClassVar[str] = "Plug and play (DPIR)"
     citation: ClassVar[str] = "Zhang et al., 'Plug-and-play image restoration with deep denoiser prior', TPAMI 2021"
-    copies: ClassVar[int] = 200
+    copies: ClassVar[int] = 200  # by its layers FFDNet holds 40, DRUNet 130
 
     denoiser: str = setting(
         "",

@@ -72,7 +72,7 @@ def restore_photos(
     def restored(source: Path, target: Path, done: int) -> PhotoRestored:
         """One file. What it takes is given back before the next begins."""
         header = read_header(source)
-        check_size(header.height, header.width, header.channels, budget)
+        check_size((header.height, header.width, header.channels), budget)
         found = restore(read(source, psf.light), psf, recipe, device, budget=budget)
         write(in_light(found.photo, "display"), target, file_format, quality)
         residual, warning = (None, "") if found.evidence is None else (found.evidence.rms, found.evidence.warning)

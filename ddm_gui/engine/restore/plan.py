@@ -6,6 +6,7 @@ budget asks for another plan than the usual one, or memory runs out on the way, 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields, replace
 
@@ -60,7 +61,7 @@ class Plan:
         if self.tile != usual.tile:
             words.append(f"in tiles of {self.tile} px, not {usual.tile}")
         if self.at_once != usual.at_once:
-            words.append(f"{self.at_once} of them at once, not {usual.at_once}")
+            words.append(f"{self.at_once} at once, not {usual.at_once}")
         return words
 
 
@@ -83,13 +84,14 @@ def ran_out_of_memory(error: MemoryError | RuntimeError) -> bool:
     return isinstance(error, MemoryError) or any(words in str(error).lower() for words in OUT_OF_MEMORY)
 
 
-def check_size(height: int, width: int, channels: int, budget: Budget) -> None:
-    """Looks whether a photo can be restored within the budget at all.
+def check_size(shape: tuple[int, ...], budget: Budget, of_tiles: float = 0.0) -> None:
+    """Looks whether a photo H x W x C, with tiles in work that need so many bytes, stays within the budget.
 
     Raises:
-        UserError: it cannot.
+        UserError: it does not.
     """
-    needed = _of_photo(height, width, channels)
+    height, width, _ = shape
+    needed = _of_photo(shape) + of_tiles
     if needed > budget.memory_budget * 1e9:
         raise UserError(
             f"A photo of {width} x {height} pixels needs {needed / 1e9:.1f} GB to be restored.",
@@ -99,23 +101,28 @@ def check_size(height: int, width: int, channels: int, budget: Budget) -> None:
 
 
 def within(budget: Budget, usual: Plan, shape: tuple[int, ...], of_tiles: Callable[[int, Plan], float]) -> Plan:
-    """The first plan, from the usual one on, by which a photo needs no more than the budget; else the last one.
+    """The first plan, from the usual one on, by which a photo needs no more than the budget.
 
     Args:
         shape: of the photo, H x W x C.
         of_tiles: the bytes of this machine's memory that the tiles in work need, by channels and plan.
+
+    Raises:
+        UserError: there is none.
     """
-    left = budget.memory_budget * 1e9 - _of_photo(*shape)
+    left = budget.memory_budget * 1e9 - _of_photo(shape)
     here = [plan for plan in plans(usual) if plan.device == usual.device]
-    return next((plan for plan in here if of_tiles(shape[2], plan) <= left), here[-1])
+    chosen = next((plan for plan in here if of_tiles(shape[2], plan) <= left), here[-1])
+    check_size(shape, budget, of_tiles(shape[2], chosen))
+    return chosen
 
 
 def told(usual: Plan, planned: Plan, done: Plan) -> str:
     """How a photo was worked on, for a person to read, where that is not the usual way."""
-    why = "Memory ran out" if done != planned else "To keep to its memory"
-    return "" if done == usual else f"{why}, it was restored {', '.join(done.differences(usual))}."
+    why = "Memory ran out" if done != planned else "The memory for a photo is limited"
+    return "" if done == usual else f"{why}: restored {', '.join(done.differences(usual))}."
 
 
-def _of_photo(height: int, width: int, channels: int) -> float:
-    """Bytes that a photo needs, all in all, but for the tiles in work."""
-    return PROGRAM + 4.0 * COPIES * height * width * channels
+def _of_photo(shape: tuple[int, ...]) -> float:
+    """Bytes that a photo H x W x C needs, all in all, but for the tiles in work."""
+    return PROGRAM + 4.0 * COPIES * math.prod(shape)

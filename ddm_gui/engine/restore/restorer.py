@@ -37,7 +37,7 @@ class Restorer(ABC):
     name: ClassVar[str]
     title: ClassVar[str]
     citation: ClassVar[str]
-    copies: ClassVar[int]  # float32 copies of a tile, with all that lies around it, that are held at once; measured
+    copies: ClassVar[int]  # float32 copies of a tile, with all that lies around it, that are held at once, at most
 
     noise_sigma: float | None = number(
         None, "Noise of the photo", "Standard deviation, of a range of 1; not given: measured in each photo.", 0.0, 0.5

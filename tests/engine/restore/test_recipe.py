@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.ndimage import distance_transform_edt
 
 from ddm_gui.engine.errors import UserError
 from ddm_gui.engine.field_blur import blur_field_same
@@ -112,6 +113,25 @@ def test_clipped_highlights_ring_less() -> None:
     spared = restore_photo(photo, psf, Recipe(restorer)).pixels
     before, after = (float(np.abs(pixels[around] - 0.3).mean()) for pixels in (alone, spared))
     assert after < 0.5 * before, (before, after)
+
+
+def test_clipped_highlights_are_completed_for_the_wiener_filter() -> None:
+    """Around lamps beyond white it then makes nearly what it makes of a photo that was not clipped."""
+    light = SHARP.copy()
+    for row, col, width in ((30, 40, 3), (60, 100, 6), (110, 50, 12)):
+        light[row : row + width, col : col + width] = 2.0
+    noise = 0.02 * np.random.default_rng(0).standard_normal(light.shape)
+    pixels = (blur_field_same(light, PSF.kernels) + noise).astype(np.float32)
+    photo, restorer = Photo(np.clip(pixels, 0, 1), 16), Wiener()
+    known = unclipped(photo)
+    assert known is not None
+    beside = (distance_transform_edt(known) <= 10) & known
+    ideal, alone, spared = (
+        restorer.pixels(each, PSF, [0.02] * 3, seen, "cpu")
+        for each, seen in ((Photo(pixels, 16), None), (photo, None), (photo, known))
+    )
+    before, after = (float(np.abs(found - ideal)[beside].mean()) for found in (alone, spared))
+    assert after < 0.8 * before, (before, after)
 
 
 def test_a_photo_that_is_not_clipped_has_nothing_to_spare() -> None:
