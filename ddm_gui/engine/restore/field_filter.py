@@ -128,7 +128,7 @@ class _Span:
 
     @property
     def length(self) -> int:
-        return self.weights.shape[1]
+        return len(self.weights[0])
 
     @property
     def place(self) -> slice:

@@ -15,7 +15,7 @@ from ddm_gui.engine.settings import Scope, check_value, setting
 
 TILE = 512  # px
 SMALLEST = 128  # px: smaller tiles hardly need less, for what lies around them is worked on, too
-COPIES = 6  # of a photo as float32 that there are at most: one each read, restored and judged, and to write it
+COPIES = 6  # of a photo as float32: more than there are at any time, with what reading and writing need
 PROGRAM = 0.7e9  # bytes: the program itself, with torch
 
 # What libraries say of memory that they did not get.

@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 from scipy import fft
+from scipy.ndimage import minimum_filter
 from scipy.signal.windows import tukey
 
 from ddm_gui.engine.photo import Photo
@@ -34,6 +35,7 @@ Pixels = NDArray[np.floating[Any]]
 LENGTH = 4  # the filter is LENGTH * k + 1 px wide and high: twice the kernel to each side
 ROUNDS = 16  # of completing what was clipped
 PART = 128  # px: tiles in which that is done: most photos are clipped in few places
+BLOCK = 16  # px: how finely large clipped areas are told from their rims
 TAPER = 0.5  # share of the filter's width over which its window falls to zero
 
 
@@ -155,7 +157,7 @@ def completed(pixels: Pixels, known: Known, again: WienerFilter, plan: Plan) -> 
         known: H x W, false where it was clipped.
         again: the filters that restore and blur again.
     """
-    clipped = ~known
+    clipped = _rim(~known, again.taps.shape[-1] // LENGTH)
     found, white = pixels.copy(), pixels[clipped]
     before = light = white
     for done in range(ROUNDS):
@@ -164,3 +166,15 @@ def completed(pixels: Pixels, known: Known, again: WienerFilter, plan: Plan) -> 
         before, light = light, np.maximum(white, blurred)
     found[clipped] = light
     return found
+
+
+def _rim(clipped: Known, width: int) -> Known:
+    """Of clipped pixels H x W those with a known one within `width` px (or a few more): what lies deeper in a white sky
+    has hardly a say in what is seen, and would take most of the time."""
+    height, across = (-(-length // BLOCK) * BLOCK for length in clipped.shape)
+    around = np.ones((height, across), dtype=bool)
+    around[: clipped.shape[0], : clipped.shape[1]] = clipped
+    blocks = around.reshape(height // BLOCK, BLOCK, across // BLOCK, BLOCK).all(axis=(1, 3))
+    deep = minimum_filter(blocks, 2 * -(-width // BLOCK) + 1, mode="nearest")
+    rim: Known = clipped & ~np.repeat(np.repeat(deep, BLOCK, axis=0), BLOCK, axis=1)[: len(clipped), : clipped.shape[1]]
+    return rim
