@@ -1,4 +1,4 @@
-"""Megapixels per second and memory of restoring, for each restorer, beside the rate of bare Fourier transforms.
+"""Megapixels per second and memory of restoring, for each restorer, beside the cost of bare Fourier transforms.
 
     python tests/bench/restore_speed.py [--megapixels 24] [--threads 2] [--only "wiener 8 x 8"] [--clipped 0.002]
         [--ffdnet FILE] [--json FILE]
@@ -6,10 +6,11 @@
 Each line is measured in a process of its own, whose largest memory it shows (with the program, torch and the photo).
 The photo is made up: leaves with noise, in colour, a part of it clipped at white where that is asked; kernels are
 25 px wide, one for each colour and node. `restorer`: measuring the noise and restoring; `whole`: with trust and
-evidence, as `ddm restore` does but for reading and writing files. Times are of the clock, and of the processor for each
-megapixel. `transforms`: a forward and an inverse float32 transform of a tile and what lies around it, 512 + 100 px
-wide, of three colours, by scipy on as many threads, and nothing else, just before and after; as megapixels a second of
-the tile without what lies around it.
+evidence, as `ddm restore` does but for reading and writing files. Both are megapixels a second by the clock. `CPU` is
+the processor's time for the restorer, seconds a megapixel: on a machine that has other work, only that can be compared.
+`bare` is the processor's time of one forward and one inverse transform of a tile with what lies around it, 512 + 100 px
+wide, of three colours, by scipy on as many threads and nothing else, just before and after, for a megapixel of the tile
+alone; `share` is the one over the other.
 """
 
 from __future__ import annotations
@@ -33,8 +34,8 @@ KERNEL_SIZE = 25
 NOISE = 0.01
 
 
-def transforms(threads: int, seconds: float = 1.0) -> float:
-    """Megapixels a second of bare transforms."""
+def bare_transforms(threads: int, rounds: int = 20) -> float:
+    """Seconds of the processor for a megapixel in colour."""
     import numpy as np
     from scipy import fft
 
@@ -43,15 +44,13 @@ def transforms(threads: int, seconds: float = 1.0) -> float:
     blocks = [np.random.default_rng(0).random((side, side), dtype=np.float32) for _ in range(threads)]
 
     def both(block: Any) -> None:
-        for _ in range(3):
+        for _ in range(rounds):
             fft.irfft2(fft.rfft2(block), s=block.shape)
 
-    begun, count = time.perf_counter(), 0
+    begun = time.process_time()
     with ThreadPoolExecutor(threads) as pool:
-        while time.perf_counter() - begun < seconds:
-            list(pool.map(both, blocks))
-            count += threads
-    return count * tile**2 / 1e6 / (time.perf_counter() - begun)
+        list(pool.map(both, blocks))
+    return (time.process_time() - begun) / (threads * rounds) * 3e6 / tile**2
 
 
 def measured(case: dict[str, Any]) -> dict[str, float]:
@@ -91,22 +90,22 @@ def measured(case: dict[str, Any]) -> dict[str, float]:
     psf = PsfGrid(grid, NOISE, kernel_error=1e-4)
     restorer = restorer_of(case["restorer"], {"denoiser": case["ffdnet"]} if case["restorer"] == "dpir" else {})
 
-    bare = [transforms(case["threads"])]
+    bare = [bare_transforms(case["threads"])]
     begun, worked = time.perf_counter(), time.process_time()
     restorer.pixels(photo, psf, restorer.noises(photo, psf), unclipped(photo), "cpu")
     alone, worked = time.perf_counter() - begun, time.process_time() - worked
     begun = time.perf_counter()
     restore(photo, psf, Recipe(restorer))
     whole = time.perf_counter() - begun
-    bare.append(transforms(case["threads"]))
+    bare.append(bare_transforms(case["threads"]))
     size = height * width / 1e6
     return {
         "megapixels": size,
         "restorer": size / alone,
         "whole": size / whole,
         "cpu_seconds_per_megapixel": worked / size,
-        "transforms": sum(bare) / len(bare),
-        "share": size / alone / (sum(bare) / len(bare)),
+        "bare_transforms": sum(bare) / len(bare),
+        "share": sum(bare) / len(bare) / (worked / size),
         "memory_gb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6 * 1.024,
     }
 
@@ -126,8 +125,8 @@ def main() -> None:
         return
     cases = CASES | (BY_NETWORK if arguments.ffdnet else {})
     rows = {}
-    print(f"{date.today()}, {platform.machine()}, {os.cpu_count()} cores, {arguments.threads} threads; MP/s")
-    print(f"{'':14s} {'MP':>6} {'restorer':>9} {'whole':>7} {'CPU s/MP':>9} {'transforms':>11} {'share':>6} {'GB':>6}")
+    print(f"{date.today()}, {platform.machine()}, {os.cpu_count()} cores, {arguments.threads} threads")
+    print(f"{'':14s} {'MP':>6} {'restorer':>9} {'whole':>7} {'CPU':>7} {'bare':>7} {'share':>6} {'GB':>6}")
     for name in arguments.only or cases:
         restorer, nodes = cases[name]
         case = {"restorer": restorer, "nodes": nodes, "megapixels": arguments.megapixels, "threads": arguments.threads}
@@ -136,8 +135,8 @@ def main() -> None:
         row = json.loads(subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout.splitlines()[-1])
         rows[name] = row
         print(
-            f"{name:14s} {row['megapixels']:6.1f} {row['restorer']:9.2f} {row['whole']:7.2f}"
-            f" {row['cpu_seconds_per_megapixel']:9.3f} {row['transforms']:11.1f} {row['share']:6.2f}"
+            f"{name:14s} {row['megapixels']:6.1f} {row['restorer']:9.3f} {row['whole']:7.3f}"
+            f" {row['cpu_seconds_per_megapixel']:7.3f} {row['bare_transforms']:7.3f} {row['share']:6.2f}"
             f" {row['memory_gb']:6.2f}",
             flush=True,
         )
