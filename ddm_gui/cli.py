@@ -49,6 +49,7 @@ from ddm_gui.engine.psf import PsfGrid
 from ddm_gui.engine.psf_files import ARRAYS, WRITERS, lens_name, load_psf, write_psf
 from ddm_gui.engine.restore.denoiser_files import default_denoiser, file_named, folder
 from ddm_gui.engine.restore.dpir import Dpir
+from ddm_gui.engine.restore.plan import Budget
 from ddm_gui.engine.restore.recipe import RESTORERS, Recipe, restorer_of
 from ddm_gui.engine.restore.restorer import Restorer
 from ddm_gui.engine.restore.wiener import Wiener
@@ -144,6 +145,14 @@ def build_parser() -> argparse.ArgumentParser:
     restore.add_argument("--restorer", choices=list(RESTORERS), help=f"how (default: {default}); {titles}")
     restore.add_argument("--strength", type=float, default=100.0, metavar="0-100", help="percent of the correction")
     restore.add_argument("--device", default="auto", metavar="NAME", help="where a network runs (default: auto)")
+    restore.add_argument(
+        "--only-missing", action="store_true", help="leave alone what an earlier run has restored and is whole"
+    )
+    for item in fields(Budget):
+        text = f"{item.metadata['help']} (default: {item.default:g} {item.metadata['unit']})"
+        restore.add_argument(
+            _option(item.name), type=_value, default=item.default, metavar=item.metadata["unit"], help=text
+        )
     _add_kinds(restore, RESTORERS, "settings of a restorer")
     _finish(restore, run_restore)
 
@@ -337,7 +346,17 @@ def run_restore(arguments: argparse.Namespace, reporter: Reporter) -> int:
     inputs = find_photos(arguments.input)
     recipe = Recipe(_chosen_restorer(arguments, psf.light, reporter), arguments.strength)
     device = str(choose_device(arguments.device))
-    run = restore_photos(inputs, arguments.output, psf, arguments.format, arguments.quality, recipe, device)
+    run = restore_photos(
+        inputs,
+        arguments.output,
+        psf,
+        arguments.format,
+        arguments.quality,
+        recipe,
+        device,
+        Budget(arguments.memory_budget),
+        arguments.only_missing,
+    )
     return reporter.run(run, "the same command")
 
 
@@ -576,7 +595,7 @@ class Reporter:
         self.as_json = as_json
         self.bar: tqdm[Any] | None = None
         self.skipped: list[PhotoSkipped] = []
-        self.doubted: list[PhotoRestored] = []
+        self.remarkable: list[PhotoRestored] = []
 
     def run(self, events: Generator[Event, None, object], resume: str) -> int:
         """To the end, or until SIGINT or SIGTERM: then the run is closed, which keeps its checkpoint."""
@@ -596,18 +615,22 @@ class Reporter:
         return DONE
 
     def name_skipped(self) -> None:
-        """The photos that were left out, and why; and those that are there and may not be right."""
+        """The photos that were left out, and why; those that are there and may not be right; and those that were worked
+        on in another way than usual."""
         for skip in self.skipped:
             print(f"left out: {skip.path}: {skip.reason}", file=sys.stderr)
-        for restored in self.doubted:
-            print(f"look at: {restored.target}: {restored.warning}", file=sys.stderr)
+        for restored in self.remarkable:
+            if restored.warning:
+                print(f"look at: {restored.target}: {restored.warning}", file=sys.stderr)
+            if restored.plan:
+                print(f"note: {restored.target}: {restored.plan}", file=sys.stderr)
 
     def show(self, event: Event) -> None:
         """One event."""
         if isinstance(event, PhotoSkipped):
             self.skipped.append(event)
-        if isinstance(event, PhotoRestored) and event.warning:
-            self.doubted.append(event)
+        if isinstance(event, PhotoRestored) and (event.warning or event.plan):
+            self.remarkable.append(event)
         if self.as_json:
             print(json.dumps(to_json(event)), flush=True)
         elif isinstance(event, Note):

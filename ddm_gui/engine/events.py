@@ -117,7 +117,8 @@ class StageDone(Event):
 @dataclass(frozen=True)
 class PhotoRestored(Event):
     """Step 3: one photo is written. `residual`: how much it differs from the photo when it is blurred again, root mean
-    square in units of the noise (None at strength 0); `warning`: what to tell a person of that, '' where nothing."""
+    square in units of the noise (None at strength 0); `warning`: what to tell a person of that, '' where nothing;
+    `plan`: how it was worked on where memory asked for another way than the usual one, '' where not."""
 
     source: str
     target: str
@@ -125,6 +126,7 @@ class PhotoRestored(Event):
     total: int
     residual: float | None = None
     warning: str = ""
+    plan: str = ""
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,8 @@ from ddm_gui.engine.errors import UserError
 from ddm_gui.engine.photo import Photo
 from ddm_gui.engine.psf import PsfGrid
 from ddm_gui.engine.restore.denoiser_files import find_denoiser
-from ddm_gui.engine.restore.restorer import Pixels, Restorer, number
+from ddm_gui.engine.restore.plan import Plan
+from ddm_gui.engine.restore.restorer import Pixels, Restorer, Weights, number
 from ddm_gui.engine.settings import Scope, setting
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ class Dpir(Restorer):
     name: ClassVar[str] = "dpir"
     title: ClassVar[str] = "Plug and play (DPIR)"
     citation: ClassVar[str] = "Zhang et al., 'Plug-and-play image restoration with deep denoiser prior', TPAMI 2021"
+    copies: ClassVar[int] = 200  # by its layers FFDNet holds 40, DRUNet 130
 
     denoiser: str = setting(
         "",
@@ -53,7 +55,13 @@ class Dpir(Restorer):
         self._network()
 
     def pixels(
-        self, photo: Photo, psf: PsfGrid, noises: Sequence[float], weights: Pixels | None, device: str
+        self,
+        photo: Photo,
+        psf: PsfGrid,
+        noises: Sequence[float],
+        weights: Weights | None,
+        device: str,
+        plan: Plan | None = None,
     ) -> Pixels:
         # torch loads here: the window opens before it.
         import torch
@@ -62,7 +70,10 @@ class Dpir(Restorer):
 
         network = self._network().to(torch.device(device))
         sigma, blurred = max(noises), Blurred(photo.pixels, psf, weights)
-        return restored(blurred, lambda step: self._splitting(step, network, sigma), HALO, torch.device(device))
+        return restored(blurred, lambda step: self._splitting(step, network, sigma), HALO, torch.device(device), plan)
+
+    def halo(self, psf: PsfGrid) -> int:
+        return HALO
 
     def _network(self) -> Denoiser:
         from ddm_gui.engine.restore.denoisers import load_denoiser

@@ -6,10 +6,13 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import gaussian_filter
 
 from ddm_gui.engine.photo import Photo
 from ddm_gui.engine.psf import PsfGrid
+from ddm_gui.engine.restore.field_filter import spread
+from ddm_gui.engine.restore.measurements import detail_power
+from ddm_gui.engine.restore.plan import TILE
+from ddm_gui.engine.restore.tiles import bands
 from ddm_gui.engine.restore.trust import unclipped
 
 Pixels = NDArray[np.float32]
@@ -51,23 +54,27 @@ def evidence(
         noises: of the photo, of each channel.
         variance: of the noise of each pixel, H x W x C, where it is not as strong everywhere.
     """
-    # torch loads here, as in all restorers: views read what an Evidence is without it.
-    from ddm_gui.engine.field_blur import blur_field_same
-
-    again = blur_field_same(restored, psf.kernels)
-    missing = photo.pixels - again
-    edge = min(psf.size, (min(missing.shape[:2]) - 1) // 2)
-    inside = np.zeros(missing.shape, dtype=bool)
-    inside[edge : missing.shape[0] - edge, edge : missing.shape[1] - edge] = True
+    height, width, channels = photo.pixels.shape
+    by_kernel = np.zeros(channels)  # variance of what the kernel's own error does
+    residual = np.empty(photo.pixels.shape, dtype=np.float32)
+    for channel in range(channels):
+        kernels = psf.kernels[:, :, channel if psf.channels > 1 else 0]
+        residual[..., channel] = spread(restored[..., channel], kernels, TILE)  # for the moment: A x
+        if psf.kernel_error > 0:
+            by_kernel[channel] = psf.kernel_error * detail_power(photo.pixels[..., channel], psf.size / 4)
     known = unclipped(photo)
-    if known is not None:
-        inside &= known > 0
-    missing[~inside] = 0.0
-    counts = np.maximum(inside.sum(axis=(0, 1)), 1)
-    moved = float(np.abs(missing.sum(axis=(0, 1), dtype=np.float64) / counts).max())
-    detail = photo.pixels - gaussian_filter(photo.pixels, (psf.size / 4, psf.size / 4, 0), mode="nearest")
-    noise = np.square(noises) if variance is None else variance
-    expected = noise + psf.kernel_error * np.square(detail, dtype=np.float64).mean(axis=(0, 1))
-    residual = (missing / np.sqrt(expected)).astype(np.float32)
-    squares = np.square(residual, dtype=np.float64).sum()
-    return Evidence(residual, float(np.sqrt(squares / max(int(inside.sum()), 1))), moved)
+    edge = min(psf.size, (min(height, width) - 1) // 2)
+    counts, missed, squares = np.zeros(channels, dtype=int), np.zeros(channels), 0.0
+    for rows in bands(0, height):
+        inside = np.zeros(residual[rows].shape, dtype=bool)
+        inside[max(edge - rows.start, 0) : max(height - edge - rows.start, 0), edge : width - edge] = True
+        if known is not None:
+            inside &= known[rows]
+        missing = np.where(inside, photo.pixels[rows] - residual[rows], np.float32(0))
+        counts += inside.sum(axis=(0, 1))
+        missed += missing.sum(axis=(0, 1), dtype=np.float64)
+        expected = by_kernel + (np.square(noises) if variance is None else variance[rows])
+        residual[rows] = missing / np.sqrt(expected).astype(np.float32)
+        squares += float(np.square(residual[rows], dtype=np.float64).sum())
+    moved = float(np.abs(missed / np.maximum(counts, 1)).max())
+    return Evidence(residual, float(np.sqrt(squares / max(int(counts.sum()), 1))), moved)

@@ -6,7 +6,9 @@ One channel at a time, in [0, 1]. Frequencies are in cycles per pixel.
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -14,23 +16,18 @@ from numpy.typing import NDArray
 from scipy import fft
 from scipy.ndimage import convolve1d, gaussian_filter
 
+from ddm_gui.engine.restore.field_filter import cores
+
 Array = NDArray[np.float64]
 Pixels = NDArray[np.floating[Any]]
 
 GRID = 256  # samples of the frequency plane, both ways, on which photos are measured
+PART = 128  # px: large photos are not looked at all over
 BLOCK = 16  # px: the patches that are ranked by how flat they are
 FLATTEST = 0.15  # share of the patches in which noise is measured
 NATURAL_SLOPE = -2.2  # of log power over log frequency: natural photos (Field 1987; Ruderman 1994)
+AT_ONCE = 16  # kernels or blocks that are transformed in one call
 SLOWEST = 2.5  # periods per block below which the Hann window leaks
-
-
-def transfer(kernel: Pixels, height: int, width: int) -> NDArray[np.complex128]:
-    """H on the full frequency plane height x width, the kernel's origin k//2 at pixel (0, 0)."""
-    size = kernel.shape[-1]
-    placed = np.zeros((height, width))
-    placed[:size, :size] = kernel
-    result: NDArray[np.complex128] = fft.fft2(np.roll(placed, (-(size // 2), -(size // 2)), axis=(0, 1)))
-    return result
 
 
 def passed_power(kernels: Pixels) -> Array:
@@ -38,11 +35,11 @@ def passed_power(kernels: Pixels) -> Array:
 
     Not |mean H|^2: kernels of one size that lie apart would seem to blur more than they do.
     """
-    each = kernels.reshape(-1, *kernels.shape[-2:])
-    total = np.zeros((GRID, GRID))
-    for kernel in each:
-        total += np.abs(transfer(kernel, GRID, GRID)) ** 2
-    return total / len(each)
+    each = kernels.reshape(-1, *kernels.shape[-2:]).astype(np.float64)
+    total = np.zeros((GRID, GRID // 2 + 1))
+    for first in range(0, len(each), AT_ONCE):
+        total += _power(each[first : first + AT_ONCE]).sum(axis=0)
+    return _whole(total / len(each))
 
 
 @dataclass(frozen=True)
@@ -99,6 +96,13 @@ def measured_spectrum(pixels: Pixels, passed: Array, noise_sigma: float) -> Sign
     return SignalSpectrum(tuple(found))
 
 
+def detail_power(pixels: Pixels, sigma: float) -> float:
+    """Mean square of what a Gaussian blur of `sigma` px takes out of one channel, H x W, by its periodogram."""
+    frequency = fft.fftfreq(GRID)
+    smoothed = np.exp(-2 * (np.pi * sigma * frequency) ** 2)
+    return float((_periodogram(pixels) * (1.0 - np.outer(smoothed, smoothed)) ** 2).mean())
+
+
 def measured_noise(pixels: Pixels, passed: Array) -> float:
     """Standard deviation of the white noise in one channel, H x W in [0, 1], after a known blur (`passed_power`).
 
@@ -107,16 +111,26 @@ def measured_noise(pixels: Pixels, passed: Array) -> float:
     signal which the blur let through. How much follows from the same patches one scale coarser: the kernel and the
     1/f^2 spectrum of photos say in which proportion a signal appears at the two scales, and noise appears in another.
     """
-    values = pixels.astype(np.float64)
-    masks = (np.array([1.0, -2.0, 1.0]) / 6**0.5, np.array([1.0, 0.0, -2.0, 0.0, 1.0]) / 6**0.5)
-    smoothed = (None, np.array([1.0, 4.0, 6.0, 4.0, 1.0]) / 16)
-    flat = _flattest(values)
+    # The fine scale and the coarse one: what is smoothed away before it, and its mask.
+    scales = (
+        (None, np.array([1.0, -2.0, 1.0]) / 6**0.5),
+        (np.array([1.0, 4.0, 6.0, 4.0, 1.0]) / 16, np.array([1.0, 0.0, -2.0, 0.0, 1.0]) / 6**0.5),
+    )
+
+    def looked_at(parts: Array) -> tuple[Array, list[Array]]:
+        return _roughness(parts), [np.abs(_separable(_separable(parts, low), mask)) for low, mask in scales]
+
+    parts = _parts(pixels)
+    with ThreadPoolExecutor(cores()) as pool:
+        looks = list(pool.map(looked_at, np.array_split(parts, min(len(parts), cores()))))
+    roughness = np.concatenate([rough for rough, _ in looks])
+    flat = _of_pixels(roughness <= np.quantile(roughness, FLATTEST), parts.shape)
     spectrum = np.exp(_basis(GRID, GRID)[..., 1] * -2.0) * passed
     found, of_signal, of_noise = [], [], []
-    for mask, low in zip(masks, smoothed, strict=True):
-        detail = _separable(_separable(values, low), mask)
-        found.append((np.median(np.abs(detail[flat])) / 0.6745) ** 2)
-        response = np.abs(fft.fft2(_separable(_separable(_point(), low), mask))) ** 2
+    for index, (low, mask) in enumerate(scales):
+        detail = np.concatenate([details[index] for _, details in looks])
+        found.append((np.median(detail[flat]) / 0.6745) ** 2)
+        response = _whole(_power(_separable(_separable(_point(), low), mask)))
         of_signal.append(float(np.mean(response * spectrum)))
         of_noise.append(float(np.mean(response)))
     both = of_noise[0] * of_signal[1] - of_signal[0] * of_noise[1]
@@ -124,10 +138,21 @@ def measured_noise(pixels: Pixels, passed: Array) -> float:
     return float(np.sqrt(max(variance, 0.0)))
 
 
+def _parts(pixels: Pixels) -> Array:
+    """N x h x w: the whole of a small photo; of a large one parts of `PART` px, evenly spread, eight along each side:
+    they are enough."""
+    rows, cols = (
+        [(0, length)] if length <= 8 * PART else [(start, start + PART) for start in _spread(length, PART, 8)]
+        for length in pixels.shape
+    )
+    return np.stack([pixels[top:bottom, left:right] for top, bottom in rows for left, right in cols]).astype(np.float64)
+
+
 def _separable(values: Array, taps: Array | None) -> Array:
+    """Pictures ... x h x w, filtered along both axes."""
     if taps is None:
         return values
-    result: Array = convolve1d(convolve1d(values, taps, axis=0, mode="mirror"), taps, axis=1, mode="mirror")
+    result: Array = convolve1d(convolve1d(values, taps, axis=-2, mode="mirror"), taps, axis=-1, mode="mirror")
     return result
 
 
@@ -137,27 +162,33 @@ def _point() -> Array:
     return point
 
 
-def _flattest(values: Array) -> NDArray[np.bool_]:
-    """H x W: the pixels of the patches with the least coarse gradient, less clipped patches where others are left."""
-    smooth = gaussian_filter(values, 2.0, mode="nearest")
+def _roughness(values: Array) -> Array:
+    """N x blocks x blocks: the coarse gradient of each; of clipped ones so large that they are taken last."""
+    smooth = gaussian_filter(values, (0.0, 2.0, 2.0), mode="nearest")
     slope = np.zeros_like(values)
-    for axis in (0, 1):
+    for axis in (-2, -1):
         slope += convolve1d(smooth, np.array([0.5, 0.0, -0.5]), axis=axis, mode="nearest") ** 2
     clipped = ((values <= 0.0) | (values >= 1.0)).astype(np.float64)
-    rows, cols = (np.arange(0, length, BLOCK) for length in values.shape)
-    area = _block_sums(np.ones_like(values), rows, cols)
-    roughness = _block_sums(slope, rows, cols) / area
+    area = _block_sums(np.ones_like(values))
+    roughness = _block_sums(slope) / area
     # Noise cut off at black or white looks smaller than it is. The last resort is all of them.
-    roughness[_block_sums(clipped, rows, cols) / area > 0.02] += 1e3
-    chosen = roughness <= np.quantile(roughness, FLATTEST)
-    return np.repeat(np.repeat(chosen, BLOCK, axis=0), BLOCK, axis=1)[: values.shape[0], : values.shape[1]]
+    roughness[_block_sums(clipped) / area > 0.02] += 1e3
+    return roughness
 
 
-def _block_sums(values: Array, rows: NDArray[np.int64], cols: NDArray[np.int64]) -> Array:
-    result: Array = np.add.reduceat(np.add.reduceat(values, rows, axis=0), cols, axis=1)
+def _block_sums(values: Array) -> Array:
+    rows, cols = (np.arange(0, length, BLOCK) for length in values.shape[-2:])
+    result: Array = np.add.reduceat(np.add.reduceat(values, rows, axis=-2), cols, axis=-1)
     return result
 
 
+def _of_pixels(blocks: NDArray[np.bool_], shape: tuple[int, ...]) -> NDArray[np.bool_]:
+    """What is true of blocks, for each of their pixels."""
+    spread = np.repeat(np.repeat(blocks, BLOCK, axis=-2), BLOCK, axis=-1)
+    return spread[..., : shape[-2], : shape[-1]]
+
+
+@lru_cache(maxsize=4)
 def _basis(height: int, width: int) -> Array:
     """height x width x 6: the functions whose weighted sum is log S; the zero frequency is given half a step."""
     row, col = fft.fftfreq(height)[:, None], fft.fftfreq(width)[None, :]
@@ -171,17 +202,33 @@ def _periodogram(pixels: Pixels) -> Array:
     """GRID x GRID: mean power of Hann-windowed blocks, their mean taken off; white noise of variance v gives v."""
     height, width = (min(GRID, length) for length in pixels.shape)
     window = np.outer(np.hanning(height + 2)[1:-1], np.hanning(width + 2)[1:-1])
-    total = np.zeros((GRID, GRID))
-    starts = [(row, col) for row in _starts(pixels.shape[0], height) for col in _starts(pixels.shape[1], width)]
-    for row, col in starts:
-        block = pixels[row : row + height, col : col + width].astype(np.float64)
-        level = (block * window).sum() / window.sum()
-        total += np.abs(fft.fft2((block - level) * window, s=(GRID, GRID))) ** 2
-    result: Array = total / (len(starts) * (window**2).sum())
-    return result
+    total = np.zeros((GRID, GRID // 2 + 1))
+    for row in _starts(pixels.shape[0], height):
+        starts = _starts(pixels.shape[1], width)
+        blocks = np.stack([pixels[row : row + height, col : col + width] for col in starts]).astype(np.float64)
+        level = (blocks * window).sum(axis=(1, 2), keepdims=True) / window.sum()
+        total += _power((blocks - level) * window).mean(axis=0)
+    return _whole(total / (len(_starts(pixels.shape[0], height)) * (window**2).sum()))
+
+
+def _power(pictures: Array) -> Array:
+    """The squared magnitudes of the Fourier transforms of pictures ... x h x w, on half of GRID x GRID."""
+    spectrum = fft.rfft2(pictures, s=(GRID, GRID), workers=-1)
+    power: Array = np.square(spectrum.real) + np.square(spectrum.imag)
+    return power
+
+
+def _whole(half: Array) -> Array:
+    """GRID x GRID from the half of it that the transform of a real picture has."""
+    mirrored = np.roll(half[::-1, GRID // 2 - 1 : 0 : -1], 1, axis=0)
+    return np.concatenate([half, mirrored], axis=1)
 
 
 def _starts(length: int, block: int) -> list[int]:
     """Evenly spaced blocks that cover a length, overlapping by half, but no more than eight: they are enough."""
-    count = min(8, 1 + int(np.ceil((length - block) / (block / 2))))
+    return _spread(length, block, min(8, 1 + int(np.ceil((length - block) / (block / 2)))))
+
+
+def _spread(length: int, block: int, count: int) -> list[int]:
+    """Where so many blocks begin that are evenly spread over a length."""
     return [int(place) for place in np.linspace(0, length - block, count).round()]

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ddm_gui.engine.errors import UserError
-from ddm_gui.engine.events import Event, PhotoRestored, PhotoSkipped
-from ddm_gui.engine.photo import find_photos, in_light, read, targets, write
+from ddm_gui.engine.events import Event, Note, PhotoRestored, PhotoSkipped
+from ddm_gui.engine.photo import find_photos, in_light, read, read_header, targets, write
 from ddm_gui.engine.psf import PsfGrid
+from ddm_gui.engine.restore.plan import Budget, check_size
 from ddm_gui.engine.restore.recipe import Recipe, restore
 
 
@@ -30,6 +31,8 @@ def restore_photos(
     quality: int = 95,
     recipe: Recipe | None = None,
     device: str = "cpu",
+    budget: Budget | None = None,
+    only_missing: bool = False,
 ) -> Generator[Event, None, RestoreReport]:
     """Restores photos (files, or folders of them) into a folder, one file for each and nothing else.
 
@@ -41,46 +44,71 @@ def restore_photos(
     Args:
         inputs: photos and folders of photos.
         output: the folder, made if needed.
-        psf, recipe, device: as `restore` takes them; a Wiener filter at full strength where no recipe is given.
+        psf, recipe, device, budget: as `restore` takes them; a Wiener filter at full strength where no recipe is given.
         file_format: 'same' (PNG for PNG, JPEG for JPEG, TIFF for TIFF and RAW), 'png', 'tiff', 'tiff16' or 'jpeg'.
         quality: of JPEG files, to 100.
+        only_missing: leaves alone what an earlier run has restored: a file that is whole, of its photo's size, and not
+            older than that. With which settings it was restored is not asked.
 
     Yields:
-        PhotoRestored or PhotoSkipped for each photo, after its file is complete.
+        PhotoRestored or PhotoSkipped for each photo, after its file is complete; before them a Note of how many there
+        are already, where only missing ones are restored.
 
     Raises:
         UserError: before anything is written: what the restorer needs is missing, there is no photo, a file would take
             an original's place, or the folder cannot be written.
     """
-    recipe = recipe or Recipe()
+    recipe, budget = recipe or Recipe(), budget or Budget()
     recipe.restorer.check()
     sources = find_photos(inputs)
-    places = targets(sources, output, file_format)
-    _refuse_originals(sources, places)
+    pairs = list(zip(sources, targets(sources, output, file_format), strict=True))
+    _refuse_originals(pairs)
     _make_writable(output)
+    if only_missing:
+        missing = [pair for pair in pairs if not _is_done(*pair)]
+        yield Note(f"{len(pairs) - len(missing)} of {len(pairs)} photos are restored already.")
+        pairs = missing
+
+    def restored(source: Path, target: Path, done: int) -> PhotoRestored:
+        """One file. What it takes is given back before the next begins."""
+        header = read_header(source)
+        check_size((header.height, header.width, header.channels), budget)
+        found = restore(read(source, psf.light), psf, recipe, device, budget=budget)
+        write(in_light(found.photo, "display"), target, file_format, quality)
+        residual, warning = (None, "") if found.evidence is None else (found.evidence.rms, found.evidence.warning)
+        return PhotoRestored(str(source), str(target), done, len(pairs), residual, warning, plan=found.plan)
+
     written: list[Path] = []
     skipped: list[tuple[Path, str]] = []
-    for done, (source, target) in enumerate(zip(sources, places, strict=True), start=1):
+    for done, (source, target) in enumerate(pairs, start=1):
         try:
-            photo = read(source, psf.light)
-            restored = restore(photo, psf, recipe, device)
-            write(in_light(restored.photo, "display"), target, file_format, quality)
-        except UserError as error:
-            skipped.append((source, str(error)))
-            yield PhotoSkipped(str(source), str(error))
+            event = restored(source, target, done)
+        except (UserError, MemoryError) as error:
+            reason = str(error) if isinstance(error, UserError) else f"{source} needs more memory than there is."
+            skipped.append((source, reason))
+            yield PhotoSkipped(str(source), reason)
         else:
             written.append(target)
-            judged = restored.evidence
-            told = (None, "") if judged is None else (judged.rms, judged.warning)
-            yield PhotoRestored(str(source), str(target), done, len(sources), *told)
+            yield event
     return RestoreReport(tuple(written), tuple(skipped))
 
 
-def _refuse_originals(sources: Sequence[Path], places: Sequence[Path]) -> None:
+def _is_done(source: Path, target: Path) -> bool:
+    """Whether a photo's restored file is there, newer than the photo, of its size, and can be read to its end."""
+    try:
+        if not target.exists() or target.stat().st_mtime < source.stat().st_mtime:
+            return False
+        asked, made = read_header(source), read(target).pixels.shape
+    except (UserError, OSError):
+        return False
+    return (asked.height, asked.width) == made[:2]
+
+
+def _refuse_originals(pairs: Sequence[tuple[Path, Path]]) -> None:
     """A file that lies beside a photo to be restored is somebody's original, chosen or not."""
-    folders = {source.resolve().parent for source in sources}
-    originals = {source.resolve() for source in sources}
-    for target in places:
+    folders = {source.resolve().parent for source, _ in pairs}
+    originals = {source.resolve() for source, _ in pairs}
+    for _, target in pairs:
         place = target.resolve()
         if place in originals or (place.exists() and place.parent in folders):
             raise UserError(

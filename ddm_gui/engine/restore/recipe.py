@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, fields
+from functools import partial
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ddm_gui.engine.errors import UserError
 from ddm_gui.engine.photo import Photo
 from ddm_gui.engine.psf import PsfGrid
 from ddm_gui.engine.restore.dpir import Dpir
 from ddm_gui.engine.restore.evidence import MOVED, Evidence, evidence
-from ddm_gui.engine.restore.restorer import Restorer, pixel_weights
+from ddm_gui.engine.restore.field_filter import cores
+from ddm_gui.engine.restore.plan import Budget, Plan, plans, ran_out_of_memory, told, within
+from ddm_gui.engine.restore.restorer import Known, Pixels, Restorer, Weights, pixel_weights
+from ddm_gui.engine.restore.tiles import bands
 from ddm_gui.engine.restore.trust import away_from_clipping, sureness, unclipped
 from ddm_gui.engine.restore.tv import TotalVariation
 from ddm_gui.engine.restore.wiener import Wiener
@@ -62,10 +66,12 @@ def restorer_of(name: str, settings: Mapping[str, Any]) -> Restorer:
 
 @dataclass(frozen=True, eq=False)
 class Restored:
-    """A restored photo, and how far it is borne out by the photo; that is not known at strength 0."""
+    """A restored photo, and how far it is borne out by the photo; that is not known at strength 0. `plan`: how it was
+    worked on, where memory asked for another way than the usual one."""
 
     photo: Photo
     evidence: Evidence | None
+    plan: str = ""
 
 
 def restore_photo(photo: Photo, psf: PsfGrid, recipe: Recipe | None = None, device: str = "cpu") -> Photo:
@@ -73,7 +79,14 @@ def restore_photo(photo: Photo, psf: PsfGrid, recipe: Recipe | None = None, devi
     return restore(photo, psf, recipe or Recipe(), device, judged=False).photo
 
 
-def restore(photo: Photo, psf: PsfGrid, recipe: Recipe, device: str = "cpu", judged: bool = True) -> Restored:
+def restore(
+    photo: Photo,
+    psf: PsfGrid,
+    recipe: Recipe,
+    device: str = "cpu",
+    judged: bool = True,
+    budget: Budget | None = None,
+) -> Restored:
     """The photo without the blur.
 
     Args:
@@ -83,6 +96,8 @@ def restore(photo: Photo, psf: PsfGrid, recipe: Recipe, device: str = "cpu", jud
         recipe: how.
         device: 'cpu' or 'cuda:0' and so on; restorers without a network always run on the CPU.
         judged: whether the evidence is looked for, which takes about as long as a Wiener filter.
+        budget: of memory; where it asks for smaller tiles than usual, or where memory runs out and they do on the way,
+            `Restored.plan` says so.
 
     Returns:
         The photo with other pixels, clipped to [0, 1]; depth, orientation and metadata are kept. A kernel that does
@@ -98,18 +113,53 @@ def restore(photo: Photo, psf: PsfGrid, recipe: Recipe, device: str = "cpu", jud
         return Restored(photo, None)
     seen, variance = unclipped(photo), recipe.restorer.variance(photo, psf)
     noises = recipe.restorer.noises(photo, psf) if variance is None else recipe.restorer.overall_noises(variance)
-    pixels = recipe.restorer.pixels(photo, psf, noises, pixel_weights(seen, variance, max(noises)), device)
+    usual = recipe.restorer.usual_plan(device)
+    planned = within(budget or Budget(), usual, photo.pixels.shape, partial(recipe.restorer.bytes_of_tiles, psf))
+    weights = pixel_weights(seen, variance, max(noises))
+    pixels, plan = _worked_out(recipe.restorer, photo, psf, noises, weights, planned)
     _refuse_ruined(photo.pixels, pixels)
     found = None
     if judged:
         found = evidence(photo, pixels, psf, noises, variance)
         if found.moved > MOVED:
             raise UserError(f"The restored photo's colour has moved by {100 * found.moved:.0f} %.", UNFIT)
-    strength = recipe.strength / 100.0 if recipe.strength < 100.0 else None
-    for share in (sureness(psf, *photo.pixels.shape), away_from_clipping(seen, psf), strength):
-        if share is not None:
-            pixels = photo.pixels + np.float32(share) * (pixels - photo.pixels)
-    return Restored(photo.with_pixels(np.clip(pixels, 0.0, 1.0)), found)
+    _trust(photo.pixels, pixels, psf, seen, recipe.strength)
+    return Restored(photo.with_pixels(pixels), found, told(usual, planned, plan))
+
+
+def _worked_out(
+    restorer: Restorer, photo: Photo, psf: PsfGrid, noises: list[float], weights: Weights | None, planned: Plan
+) -> tuple[Pixels, Plan]:
+    """What a restorer makes of a photo, by the first plan, from the planned one on, for which there is memory."""
+    for plan in plans(planned):
+        try:
+            return restorer.pixels(photo, psf, noises, weights, plan.device, plan), plan
+        except (MemoryError, RuntimeError) as error:
+            if not ran_out_of_memory(error):
+                raise
+    raise UserError(
+        "There is not enough memory to restore the photo.", "", "Close other programs, or take a smaller photo."
+    )
+
+
+def _trust(before: Pixels, after: Pixels, psf: PsfGrid, seen: Known | None, strength: float) -> None:
+    """Corrects only as far as is sure and wished, and clips to [0, 1]: in place, in bands of rows."""
+    height, width, channels = before.shape
+
+    def work(rows: slice) -> None:
+        part = after[rows]
+        for share in (
+            sureness(psf, height, width, channels, rows),
+            away_from_clipping(seen, psf, rows),
+            np.float32(strength / 100.0) if strength < 100.0 else None,
+        ):
+            if share is not None:
+                part = before[rows] + share * (part - before[rows])
+        np.clip(part, 0.0, 1.0, out=after[rows])
+
+    with ThreadPoolExecutor(cores()) as pool:
+        for _ in pool.map(work, bands(0, height)):
+            pass  # what is raised in a band is raised here
 
 
 def _check_fits(psf: PsfGrid, photo: Photo) -> None:
@@ -129,9 +179,10 @@ def _check_fits(psf: PsfGrid, photo: Photo) -> None:
         )
 
 
-def _refuse_ruined(before: NDArray[np.float32], after: NDArray[np.float32]) -> None:
+def _refuse_ruined(before: Pixels, after: Pixels) -> None:
     """No photo that cannot be right: better none than one that looks like a result."""
-    if not np.isfinite(after).all():
+    low, high = float(after.min()), float(after.max())  # not a number where one is none
+    if not (np.isfinite(low) and np.isfinite(high)):
         raise UserError("The restored photo holds values that are no numbers.", UNFIT)
-    if np.ptp(after) == 0.0 and np.ptp(before) > 0.0:
+    if low == high and np.ptp(before) > 0.0:
         raise UserError("The restored photo is one even area.", UNFIT)

@@ -14,9 +14,12 @@ from scipy.ndimage import gaussian_filter
 from ddm_gui.engine.photo import Photo
 from ddm_gui.engine.psf import PsfGrid
 from ddm_gui.engine.restore.measurements import measured_noise, passed_power
+from ddm_gui.engine.restore.plan import Plan
 from ddm_gui.engine.settings import Scope, check_value, setting
 
 Pixels = NDArray[np.float32]
+Known = NDArray[np.bool_]
+Weights = NDArray[np.bool_] | NDArray[np.float32]
 
 SURROUNDINGS = 1.5  # px: sigma of the Gaussian by which a pixel's noise-free value is guessed
 
@@ -39,6 +42,7 @@ class Restorer(ABC):
     title: ClassVar[str]
     citation: ClassVar[str]
     weighs_pixels: ClassVar[bool] = True  # in what it fits to the photo
+    copies: ClassVar[int]  # float32 copies of a tile, with all that lies around it, that are held at once, at most
 
     noise_sigma: float | None = number(
         None, "Noise of the photo", "Standard deviation, of a range of 1; not given: measured in each photo.", 0.0, 0.5
@@ -58,7 +62,13 @@ class Restorer(ABC):
 
     @abstractmethod
     def pixels(
-        self, photo: Photo, psf: PsfGrid, noises: Sequence[float], weights: Pixels | None, device: str
+        self,
+        photo: Photo,
+        psf: PsfGrid,
+        noises: Sequence[float],
+        weights: Weights | None,
+        device: str,
+        plan: Plan | None = None,
     ) -> Pixels:
         """H x W x C without the blur, not clipped.
 
@@ -66,10 +76,25 @@ class Restorer(ABC):
             photo: of 1 or 3 channels, any size.
             psf: of one channel or of as many as the photo has.
             noises: of the photo, of each channel.
-            weights: H x W x C, how much each pixel counts, for restorers that can weigh what they fit: 0 where the
-                camera was clipped, else (see `pixel_weights`) 1, or the more the less noise it has; None: 1 everywhere.
+            weights: H x W x C, how much each pixel counts, for restorers that can weigh what they fit: 0 (false) where
+                the camera was clipped, which is not what light was there, else (see `pixel_weights`) 1, or the more the
+                less noise it has; None: 1 everywhere.
             device: 'cpu' or 'cuda:0' and so on.
+            plan: how it is cut up; None: as `usual_plan` says.
         """
+
+    def usual_plan(self, device: str) -> Plan:
+        """How a photo is cut up, where memory asks for nothing else."""
+        return Plan(device=device)
+
+    @abstractmethod
+    def halo(self, psf: PsfGrid) -> int:
+        """How many px around a part of a photo have a say in what becomes of it."""
+
+    def bytes_of_tiles(self, psf: PsfGrid, channels: int, plan: Plan) -> float:
+        """What the tiles in work need of this machine's memory."""
+        side = plan.tile + 2 * self.halo(psf) + 4 * psf.size
+        return 4.0 * self.copies * channels * side**2 if plan.device == "cpu" else 0.0
 
     def variance(self, photo: Photo, psf: PsfGrid) -> Pixels | None:
         """Of the noise of each pixel, H x W x C, where the PSF knows how noise grows with light and nobody says another
@@ -112,7 +137,7 @@ class Restorer(ABC):
         return found
 
 
-def pixel_weights(unclipped: Pixels | None, variance: Pixels | None, sigma: float) -> Pixels | None:
+def pixel_weights(unclipped: Known | None, variance: Pixels | None, sigma: float) -> Weights | None:
     """How much each pixel of a photo counts, H x W x C: sigma over the standard deviation of its noise, 0 where it was
     clipped; None: all alike. sigma is what a restorer takes for the noise of the whole photo.
 

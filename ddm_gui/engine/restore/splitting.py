@@ -17,9 +17,9 @@ from torch import Tensor
 from ddm_gui.engine.field_blur import Window
 from ddm_gui.engine.psf import PsfGrid
 from ddm_gui.engine.restore.data_step import DataStep, data_step
+from ddm_gui.engine.restore.plan import TILE, Plan
+from ddm_gui.engine.restore.restorer import Weights
 from ddm_gui.engine.restore.tiles import Tile, by_tiles
-
-TILE = 512  # px
 
 Pixels = NDArray[np.float32]
 
@@ -31,11 +31,18 @@ class Blurred:
 
     pixels: Pixels
     psf: PsfGrid
-    weights: Pixels | None
+    weights: Weights | None
 
 
-def restored(blurred: Blurred, restore: Callable[[DataStep], Tensor], halo: int, device: torch.device) -> Pixels:
+def restored(
+    blurred: Blurred,
+    restore: Callable[[DataStep], Tensor],
+    halo: int,
+    device: torch.device,
+    plan: Plan | None = None,
+) -> Pixels:
     """The photo restored by `restore`, which gives x of a data step; `halo` px around a tile are worked on with it."""
+    tile = plan.tile if plan is not None else TILE
     height, width = blurred.pixels.shape[:2]
     kernels = torch.tensor(blurred.psf.kernels, device=device)
 
@@ -43,14 +50,14 @@ def restored(blurred: Blurred, restore: Callable[[DataStep], Tensor], halo: int,
         rows, cols = part.read
         window = Window(rows.start, cols.start, height, width)
         weights = None
-        if blurred.weights is not None and (blurred.weights[part.read] != 1.0).any():
-            weights = as_tensor(blurred.weights[part.read], device)
+        if blurred.weights is not None and (blurred.weights[part.read] != 1).any():
+            weights = as_tensor(blurred.weights[part.read].astype(np.float32), device)
         step = data_step(as_tensor(pixels, device), kernels, weights, window)
         found = step.inside(restore(step))[0]
         return found.permute(1, 2, 0).cpu().numpy()
 
     with torch.inference_mode():
-        return by_tiles(blurred.pixels, TILE, halo, work)
+        return by_tiles(blurred.pixels, tile, halo, work)
 
 
 def as_tensor(pixels: Pixels, device: torch.device) -> Tensor:

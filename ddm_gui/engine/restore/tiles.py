@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 FADE = 32  # px
+BAND = 256  # rows at a time, so that what lies between needs little memory beside a photo's own
 
 Pixels = NDArray[np.float32]
 
@@ -58,6 +59,12 @@ def by_tiles(pixels: Pixels, tile: int, halo: int, work: Callable[[Pixels, Tile]
         down, across = (_ramp(where, length) for where, length in zip(part.written, (height, width), strict=True))
         result[part.written] += done * (down[:, None] * across)[..., None]
     return result
+
+
+def bands(first: int, last: int) -> Iterator[slice]:
+    """Rows from `first` to before `last`, in bands, for what is done pixel by pixel."""
+    for row in range(first, last, BAND):
+        yield slice(row, min(row + BAND, last))
 
 
 def _spans(length: int, tile: int) -> list[slice]:

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, ClassVar
 
 from ddm_gui.engine.photo import Photo
 from ddm_gui.engine.psf import PsfGrid
-from ddm_gui.engine.restore.restorer import Pixels, Restorer, number
+from ddm_gui.engine.restore.plan import Plan
+from ddm_gui.engine.restore.restorer import Pixels, Restorer, Weights, number
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -34,12 +35,19 @@ class TotalVariation(Restorer):
     name: ClassVar[str] = "tv"
     title: ClassVar[str] = "Total variation"
     citation: ClassVar[str] = "Rudin, Osher, Fatemi, 'Nonlinear total variation based noise removal algorithms', 1992"
+    copies: ClassVar[int] = 40
 
     weight: float = number(0.1, "Smoothing", "Weight of the total variation, in units of the photo's noise.", 0.0, 10.0)
     turns: int = number(20, "Turns", "Of both steps; more come closer to the least.", 1, 200)
 
     def pixels(
-        self, photo: Photo, psf: PsfGrid, noises: Sequence[float], weights: Pixels | None, device: str
+        self,
+        photo: Photo,
+        psf: PsfGrid,
+        noises: Sequence[float],
+        weights: Weights | None,
+        device: str,
+        plan: Plan | None = None,
     ) -> Pixels:
         # torch loads here: the window opens before it.
         import torch
@@ -47,7 +55,10 @@ class TotalVariation(Restorer):
         from ddm_gui.engine.restore.splitting import Blurred, restored
 
         sigma, blurred = max(noises), Blurred(photo.pixels, psf, weights)
-        return restored(blurred, lambda step: self._admm(step, sigma), HALO, torch.device(device))
+        return restored(blurred, lambda step: self._admm(step, sigma), HALO, torch.device(device), plan)
+
+    def halo(self, psf: PsfGrid) -> int:
+        return HALO
 
     def _admm(self, step: DataStep, sigma: float) -> Tensor:
         """x of one tile."""

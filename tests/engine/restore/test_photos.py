@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Generator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
+from ddm_gui.cli import DONE, main
 from ddm_gui.engine.errors import UserError
-from ddm_gui.engine.events import Event, PhotoRestored, PhotoSkipped
+from ddm_gui.engine.events import Event, Note, PhotoRestored, PhotoSkipped
 from ddm_gui.engine.photo import Photo, in_light, read, write
 from ddm_gui.engine.psf import PsfGrid
+from ddm_gui.engine.restore import photos
 from ddm_gui.engine.restore.photos import RestoreReport, restore_photos
-from ddm_gui.engine.restore.recipe import restore_photo
+from ddm_gui.engine.restore.recipe import Restored, restore_photo
 from ddm_gui.engine.restore.wiener import Wiener
 from ddm_gui.engine.simulate import dead_leaves, gaussian
+from ddm_gui.gui.runs import Export
 
 from ...conftest import write_dng
 
@@ -149,6 +154,62 @@ def test_closing_leaves_whole_files_only(tmp_path: Path) -> None:
     run.close()
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["a.png"]
     assert read(tmp_path / "out" / "a.png").pixels.shape == PICTURE.shape
+
+
+def test_only_what_is_missing_or_not_whole_is_restored(tmp_path: Path) -> None:
+    source, output = folder_of(tmp_path / "in", "a.png", "c.png", "d.png"), tmp_path / "out"
+    (source / "b.png").write_bytes(b"no photo")
+    pulled(restore_photos([source], output, PSF))
+    before = {path.name: path.stat().st_mtime_ns for path in output.iterdir()}
+    (output / "c.png").write_bytes((output / "c.png").read_bytes()[:-200])
+    os.utime(source / "d.png", ns=(before["d.png"] + 10**9,) * 2)
+    folder_of(source, "b.png")
+    events, report = pulled(restore_photos([source], output, PSF, only_missing=True))
+    assert isinstance(events[0], Note)
+    assert "1 of 4" in events[0].text
+    assert [path.name for path in report.written] == ["b.png", "c.png", "d.png"]
+    assert [(event.done, event.total) for event in events if isinstance(event, PhotoRestored)] == [
+        (1, 3),
+        (2, 3),
+        (3, 3),
+    ]
+    assert (output / "a.png").stat().st_mtime_ns == before["a.png"]
+    events, report = pulled(restore_photos([source], output, PSF, only_missing=True))
+    assert len(events) == 1
+    assert report.written == ()
+
+
+def test_a_photo_too_large_for_memory_is_left_out_and_the_rest_restored(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = folder_of(tmp_path / "in", "a.png", "b.png")
+    write(Photo(np.tile(PICTURE, (3, 3, 1)), 8), source / "large.png")
+    real = photos.restore
+
+    def limited(photo: Photo, *arguments: Any, **named: Any) -> Restored:
+        if photo.pixels.size > PICTURE.size:
+            raise MemoryError
+        return real(photo, *arguments, **named)
+
+    monkeypatch.setattr(photos, "restore", limited)
+    _, report = pulled(restore_photos([source], tmp_path / "out", PSF))
+    assert [path.name for path in report.written] == ["a.png", "b.png"]
+    assert "more memory than there is" in report.skipped[0][1]
+
+
+def test_singly_in_a_batch_by_window_and_by_command_line_the_bytes_are_the_same(tmp_path: Path) -> None:
+    source = folder_of(tmp_path / "in", "a.png", "b.jpg")
+    folder_of(source, "c.tif", depth=16)
+    PSF.save(tmp_path / "psf.safetensors")
+    pulled(restore_photos([source], tmp_path / "batch", PSF))
+    for path in source.iterdir():
+        pulled(restore_photos([path], tmp_path / "singly", PSF))
+    pulled(Export(tuple(sorted(source.iterdir())), tmp_path / "window", PSF, "same", 95)())
+    words = ["restore", "--psf", str(tmp_path / "psf.safetensors"), "--input", str(source), "--json"]
+    assert main([*words, "--device", "cpu", "--output", str(tmp_path / "typed")]) == DONE
+    for name in ("a.png", "b.jpg", "c.tif"):
+        made = {folder: (tmp_path / folder / name).read_bytes() for folder in ("batch", "singly", "window", "typed")}
+        assert len(set(made.values())) == 1, name
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.ndimage import distance_transform_edt
 
 from ddm_gui.engine.errors import UserError
 from ddm_gui.engine.field_blur import blur_field_same
@@ -17,7 +18,7 @@ from ddm_gui.engine.restore import splitting
 from ddm_gui.engine.restore.dpir import Dpir
 from ddm_gui.engine.restore.recipe import RESTORERS, Recipe, restore, restore_photo, restorer_of
 from ddm_gui.engine.restore.restorer import Restorer, pixel_weights
-from ddm_gui.engine.restore.trust import away_from_clipping, sureness, unclipped
+from ddm_gui.engine.restore.trust import BESIDE, away_from_clipping, sureness, unclipped
 from ddm_gui.engine.restore.tv import TotalVariation
 from ddm_gui.engine.restore.wiener import Wiener
 from ddm_gui.engine.scores import photo_psnr
@@ -115,6 +116,25 @@ def test_clipped_highlights_ring_less() -> None:
     assert after < 0.5 * before, (before, after)
 
 
+def test_clipped_highlights_are_completed_for_the_wiener_filter() -> None:
+    """Around lamps beyond white it then makes nearly what it makes of a photo that was not clipped."""
+    light = SHARP.copy()
+    for row, col, width in ((30, 40, 3), (60, 100, 6), (110, 50, 12)):
+        light[row : row + width, col : col + width] = 2.0
+    noise = 0.02 * np.random.default_rng(0).standard_normal(light.shape)
+    pixels = (blur_field_same(light, PSF.kernels) + noise).astype(np.float32)
+    photo, restorer = Photo(np.clip(pixels, 0, 1), 16), Wiener()
+    known = unclipped(photo)
+    assert known is not None
+    beside = (distance_transform_edt(known) <= 10) & known
+    ideal, alone, spared = (
+        restorer.pixels(each, PSF, [0.02] * 3, seen, "cpu")
+        for each, seen in ((Photo(pixels, 16), None), (photo, None), (photo, known))
+    )
+    before, after = (float(np.abs(found - ideal)[beside].mean()) for found in (alone, spared))
+    assert after < 0.8 * before, (before, after)
+
+
 def test_a_photo_that_is_not_clipped_has_nothing_to_spare() -> None:
     assert unclipped(blurred()) is None
     assert away_from_clipping(None, PSF) is None
@@ -124,10 +144,11 @@ def test_a_photo_that_is_not_clipped_has_nothing_to_spare() -> None:
     known = unclipped(Photo(white, 8))
     share = away_from_clipping(known, PSF)
     assert share is not None
-    assert (share[61:63, 70:72, 1] == 0).all()
+    assert (share[61:63, 70:72, 1] == BESIDE).all()
     assert (share[..., 0] == 1).all()
     assert share[0, 0, 1] == 1
-    assert 0 < share[61, 74, 1] < 1
+    assert BESIDE < share[61, 74, 1] < 1
+    np.testing.assert_array_equal(away_from_clipping(known, PSF, slice(50, 70)), share[50:70])
 
 
 def test_correction_is_gentle_where_a_kernel_is_not_sure() -> None:
@@ -194,7 +215,7 @@ def test_a_photo_with_more_noise_than_the_lens_was_learned_from_is_given_more() 
 def test_weights_fall_as_noise_grows_and_clipped_pixels_count_nothing() -> None:
     variance = np.array([[[1e-4], [4e-4]]], np.float32)
     assert pixel_weights(None, variance, 0.01) == pytest.approx(np.array([[[1.0], [0.5]]]))
-    assert pixel_weights(np.array([[[0], [1]]], np.float32), variance, 0.01) == pytest.approx(np.array([[[0], [0.5]]]))
+    assert pixel_weights(np.array([[[False], [True]]]), variance, 0.01) == pytest.approx(np.array([[[0], [0.5]]]))
     assert pixel_weights(None, None, 0.01) is None
 
 
