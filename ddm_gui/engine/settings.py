@@ -782,7 +782,7 @@ PRESETS: dict[str, dict[str, Any]] = {
     # The whole way in three minutes on two CPU cores, for a first look, and for the demo.
     "glance": {"images_flow": 32_000, "candidates": 0, "images_phase": 9_600, "images_kernel": 6_400},
     # Meant for at most twenty minutes on two CPU cores.
-    "thorough": {"images_flow": 216_000, "candidates": 4, "images_phase": 28_800, "images_kernel": 12_800},
+    "thorough": {"images_flow": 168_000, "candidates": 4, "images_phase": 28_800, "images_kernel": 12_800},
     # A lens over the field: a grid of kernels in colour, meant for at most thirty minutes on two CPU cores.
     "lens": {
         "rows": 8,
