@@ -141,9 +141,11 @@ def build_parser() -> argparse.ArgumentParser:
     restore.add_argument("--format", choices=FORMATS, default="same", help="file format (default: as the input)")
     restore.add_argument("--quality", type=int, default=95, metavar="1-100", help="of JPEG (default: 95)")
     titles = "; ".join(f"{name}: {kind.title} ({kind.citation})" for name, kind in RESTORERS.items())
-    default = "dpir with the denoiser that you learned last, where it was better than wiener; else wiener"
+    otherwise = "dpir with the denoiser that you learned last, where it was better than wiener; else wiener"
+    default = f"the project's recipe; without one {otherwise}"
     restore.add_argument("--restorer", choices=list(RESTORERS), help=f"how (default: {default}); {titles}")
-    restore.add_argument("--strength", type=float, default=100.0, metavar="0-100", help="percent of the correction")
+    share = "percent of the correction (default: as the project's recipe has it, else 100)"
+    restore.add_argument("--strength", type=float, metavar="0-100", help=share)
     restore.add_argument("--device", default="auto", metavar="NAME", help="where a network runs (default: auto)")
     restore.add_argument(
         "--only-missing", action="store_true", help="leave alone what an earlier run has restored and is whole"
@@ -333,7 +335,7 @@ def _project_to_learn(arguments: argparse.Namespace) -> Project:
             "Give both --clean DIR and --degraded DIR.",
         )
     settings = _chosen_settings(arguments, existing.settings if existing else preset("quick"))
-    return Project(root, clean, degraded, settings)
+    return Project(root, clean, degraded, settings, existing.recipe if existing else {})
 
 
 def run_restore(arguments: argparse.Namespace, reporter: Reporter) -> int:
@@ -342,9 +344,10 @@ def run_restore(arguments: argparse.Namespace, reporter: Reporter) -> int:
     from ddm_gui.engine.photo import find_photos
     from ddm_gui.engine.restore.photos import restore_photos
 
-    psf = load_psf(arguments.psf or Project.open(arguments.project).psf)
+    project = Project.open(arguments.project) if arguments.project else None
+    psf = load_psf(project.psf if project else arguments.psf)
+    recipe = _chosen_recipe(arguments, project, psf.light, reporter)
     inputs = find_photos(arguments.input)
-    recipe = Recipe(_chosen_restorer(arguments, psf.light, reporter), arguments.strength)
     device = str(choose_device(arguments.device))
     run = restore_photos(
         inputs,
@@ -358,6 +361,19 @@ def run_restore(arguments: argparse.Namespace, reporter: Reporter) -> int:
         arguments.only_missing,
     )
     return reporter.run(run, "the same command")
+
+
+def _chosen_recipe(arguments: argparse.Namespace, project: Project | None, light: str, reporter: Reporter) -> Recipe:
+    """The project's recipe with what was typed, which counts for its restorer; without one `_chosen_restorer`'s."""
+    saved = Recipe.of(project.recipe) if project is not None and project.recipe else None
+    strength = arguments.strength
+    if strength is None:
+        strength = saved.strength if saved is not None else 100.0
+    typed = _typed(arguments, *RESTORERS.values())
+    name = arguments.restorer or (Dpir.name if "denoiser" in typed else None)
+    if saved is None or name not in (None, saved.restorer.name):
+        return Recipe(_chosen_restorer(arguments, light, reporter), strength)
+    return Recipe(restorer_of(saved.restorer.name, asdict(saved.restorer) | typed), strength)
 
 
 def _chosen_restorer(arguments: argparse.Namespace, light: str, reporter: Reporter) -> Restorer:

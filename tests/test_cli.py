@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -32,6 +33,8 @@ from ddm_gui.engine.photo import Photo
 from ddm_gui.engine.project import Project, StageState, checkpoint_notes
 from ddm_gui.engine.psf import PsfGrid
 from ddm_gui.engine.restore.denoiser_files import read_about
+from ddm_gui.engine.restore.recipe import Recipe, restore_photo
+from ddm_gui.engine.restore.tv import TotalVariation
 from ddm_gui.engine.settings import PRESETS, DenoiserSettings, Settings
 from ddm_gui.engine.tone_curve import to_linear
 
@@ -866,3 +869,34 @@ def test_a_second_process_on_the_same_project_ends_with_2_until_the_first_is_gon
 )
 def test_durations_in_words(seconds: float, words: str) -> None:
     assert in_words(seconds) == words
+
+
+def test_photos_of_a_project_are_restored_by_its_recipe_unless_it_is_said_otherwise(
+    small_photos: SmallPhotos, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    recipe = Recipe(TotalVariation(turns=3), 60.0)
+    project = Project(tmp_path / "p", (small_photos.clean,), (small_photos.degraded,), Settings(), recipe.content())
+    project.save()
+    shutil.copy(small_photos.truth, project.psf)
+    degraded = small_photos.degraded / "photo0.png"
+
+    def restored(name: str, *more: str) -> np.ndarray:
+        words = ["restore", "--project", str(project.root), "--input", str(degraded), "--output", str(tmp_path / name)]
+        assert main([*words, *more]) == DONE
+        return photo.read(tmp_path / name / "photo0.png").pixels
+
+    def wanted(how: Recipe) -> np.ndarray:
+        return restore_photo(photo.read(degraded), PsfGrid.load(project.psf), how).pixels
+
+    half_step = 0.5 / 255 + 1e-6
+    for name, more, how in (
+        ("saved", (), recipe),
+        ("stronger", ("--strength", "100"), Recipe(TotalVariation(turns=3))),
+        ("smoother", ("--weight", "0.5"), Recipe(TotalVariation(weight=0.5, turns=3), 60.0)),
+        ("other", ("--restorer", "wiener"), Recipe(strength=60.0)),
+    ):
+        np.testing.assert_allclose(restored(name, *more), wanted(how), atol=half_step, err_msg=name)
+    project.with_recipe({"restorer": "tv"}).save()
+    words = ["restore", "--project", str(project.root), "--input", str(degraded), "--output", str(tmp_path / "x")]
+    assert main(words) == MENDABLE
+    assert "recipe that is saved in the project" in capsys.readouterr().err

@@ -47,3 +47,11 @@ def truth_beside(degraded: Sequence[Path]) -> Path | None:
     (folder,) = folders
     known = KnownSet(folder.parent)
     return known.truth if folder == known.degraded and known.truth.is_file() else None
+
+
+def original_of(degraded: Path) -> Path | None:
+    """The sharp original of a degraded photo of a known set; None where there is none."""
+    if truth_beside((degraded,)) is None:
+        return None
+    original = KnownSet(degraded.parent.parent).sharp / degraded.name
+    return original if original.is_file() else None

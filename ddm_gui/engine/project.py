@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -38,13 +38,14 @@ class Project:
     """Where a person's work lives: the sources (folders or single photos) and the settings, and the files beside.
 
     Paths in `project.ddm` are written relative to it where source and project share a drive, so that a folder with
-    both can be moved.
+    both can be moved. `recipe` says how its photos are restored, as `Recipe.content` gives it; empty: nobody chose.
     """
 
     root: Path
     clean: tuple[Path, ...]
     degraded: tuple[Path, ...]
     settings: Settings
+    recipe: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def file(self) -> Path:
@@ -141,6 +142,10 @@ class Project:
         """The same project with other settings."""
         return replace(self, settings=settings)
 
+    def with_recipe(self, recipe: Mapping[str, Any]) -> Project:
+        """The same project with another recipe."""
+        return replace(self, recipe=recipe)
+
     def save(self) -> None:
         """Writes `project.ddm`, making the folder where it is missing.
 
@@ -153,6 +158,7 @@ class Project:
             "clean": [_portable(path, self.root) for path in self.clean],
             "degraded": [_portable(path, self.root) for path in self.degraded],
             "settings": asdict(self.settings),
+            "recipe": dict(self.recipe),
         }
         try:
             self.flow_checkpoint.parent.mkdir(parents=True, exist_ok=True)
@@ -180,7 +186,9 @@ class Project:
             root = file.parent
             clean = tuple(_resolved(item, root) for item in content["clean"])
             degraded = tuple(_resolved(item, root) for item in content["degraded"])
-            changes = dict(content["settings"])
+            changes, recipe = dict(content["settings"]), content.get("recipe", {})
+            if not isinstance(recipe, dict):
+                raise TypeError(f"a recipe must hold names, not be {recipe!r}")
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise UserError(
                 f"{file} is not a project file that can be read.", f"Reading it failed: {error}.", "Choose another."
@@ -191,7 +199,7 @@ class Project:
                 f"Its format version is {version}; this program knows versions up to {FORMAT_VERSION}.",
                 "Update the program.",
             )
-        return cls(root, clean, degraded, Settings().with_changes(changes))
+        return cls(root, clean, degraded, Settings().with_changes(changes), recipe)
 
 
 def _portable(path: Path, root: Path) -> str:

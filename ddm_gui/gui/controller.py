@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PySide6.QtCore import QObject, Signal, Slot
+from PySide6.QtCore import QObject, QRect, QTimer, Signal, Slot
 
 from ddm_gui.engine import events
 from ddm_gui.engine.errors import UserError
@@ -26,7 +26,11 @@ from ddm_gui.engine.project import NAME, Project, StageState
 from ddm_gui.engine.psf import PsfGrid
 from ddm_gui.engine.psf_files import lens_name, load_psf, write_psf
 from ddm_gui.engine.restore.denoiser_files import file_named
+from ddm_gui.engine.restore.recipe import Recipe
+from ddm_gui.engine.restore.restorer import Restorer
 from ddm_gui.engine.settings import EVERY_PHOTO, PRESETS, DenoiserSettings, Settings, with_preset
+from ddm_gui.gui.areas import middle
+from ddm_gui.gui.contest import Contest, Ground
 from ddm_gui.gui.devices import Choice, DeviceSearch
 from ddm_gui.gui.estimates import Estimates
 from ddm_gui.gui.lens import Lens
@@ -40,6 +44,8 @@ from ddm_gui.gui.state import Phase, Situation, Task, failed_stage
 from ddm_gui.gui.worker import Completed, Failed, Outcome, Run, Worker
 
 THUMBNAIL = 160  # pixels, the longer side
+SHOOT_OUT = 512 * 512  # pixels of a photo at most, on which restorers are compared
+KEPT_AFTER = 1000  # ms without a change, after which a recipe is saved
 DEMO_PROJECT = "project"  # in the folder of a demo
 
 
@@ -82,6 +88,7 @@ class Controller(QObject):
     sources_found = Signal(object, object)  # Role, Found; photos of a set are known
     sources_described = Signal(object, str)  # Role, what its photos are; some time after `sources_found`
     settings_changed = Signal(object)  # Settings, also when a project was opened
+    recipe_changed = Signal(object)  # Recipe, also when a project was opened
     folder_changed = Signal(object)  # Path of the project, None before there is one
     devices_found = Signal(object)  # tuple of Choice, once
     thumbnail_ready = Signal(object, object)  # Path, uint8 height x width x 3
@@ -103,6 +110,11 @@ class Controller(QObject):
         super().__init__(parent)
         self._situation = Situation()
         self._settings = Settings()
+        self._recipe = Recipe()
+        self._keeping = QTimer(self)
+        self._keeping.setSingleShot(True)
+        self._keeping.setInterval(KEPT_AFTER)
+        self._keeping.timeout.connect(self._keep_recipe)
         self._found = {role: Found() for role in Role}
         self._root: Path | None = None
         self._root_chosen = False  # by the person; else it follows the name of the degraded photos
@@ -126,6 +138,8 @@ class Controller(QObject):
         self._wished: list[Path] = []
         self._reading_thumbnail = False
         self.previews = Previews(self)
+        self.contest = Contest(self)
+        self.contest.ended.connect(self._contest_ended)
         self.estimates = Estimates(self)
         self.settings_changed.connect(self._wish_estimates)
 
@@ -138,6 +152,11 @@ class Controller(QObject):
     def settings(self) -> Settings:
         """The settings of the next run."""
         return self._settings
+
+    @property
+    def recipe(self) -> Recipe:
+        """How photos are restored."""
+        return self._recipe
 
     @property
     def folder(self) -> Path | None:
@@ -176,6 +195,14 @@ class Controller(QObject):
             self.settings_changed.emit(settings)
             self._look_at_stages()
 
+    def set_recipe(self, recipe: Recipe) -> None:
+        """How photos are restored from now on; a project keeps it."""
+        if recipe != self._recipe:
+            self._recipe = recipe
+            self.recipe_changed.emit(recipe)
+            self._keeping.start()
+            self._preview()
+
     def choose_folder(self, folder: Path) -> None:
         """Puts the project elsewhere; a folder that holds a project already is opened instead."""
         if (folder / NAME).is_file():
@@ -201,6 +228,7 @@ class Controller(QObject):
             return
         self._leave_project(always=True)
         self._root = project.root
+        self._open_recipe(project)
         self._settings = project.settings
         self.settings_changed.emit(project.settings)
         self.folder_changed.emit(project.root)
@@ -256,7 +284,9 @@ class Controller(QObject):
             self._output = output
             self._set_aside()
             photos = self._found[Role.DEGRADED].photos
-            self._run(Task.EXPORT, Export(photos, output, psf, file_format, quality))
+            self._run(
+                Task.EXPORT, Export(photos, output, psf, file_format, quality, self._recipe, self._settings.device)
+            )
 
     def pause(self) -> None:
         """Saves a checkpoint and gives the memory back."""
@@ -323,6 +353,22 @@ class Controller(QObject):
         self._looked_at = PsfGrid(kernels, sigma, light) if kernels is not None else None
         self._preview()
 
+    def shoot_out(self, restorers: Sequence[Restorer], seen: QRect) -> Ground | None:
+        """Tries restorers on what is seen of the photo in view, or on the middle of that where it is large; what comes
+        of it is told by the signals of `contest`. None where there is no photo, or no kernel."""
+        before, psf = self.previews.before, self._looked_at or self.psf
+        if before is None or psf is None:
+            return None
+        whole = QRect(0, 0, before.picture.width, before.picture.height)
+        ground = Ground(before, middle(seen, SHOOT_OUT, whole), psf, self._recipe.strength, self._settings.device)
+        self.go_on_shooting(ground, restorers)
+        return ground
+
+    def go_on_shooting(self, ground: Ground, restorers: Sequence[Restorer]) -> None:
+        """More restorers on the part of before."""
+        self.contest.begin(ground, restorers)
+        self.previews.hold(True)
+
     def wish_thumbnails(self, paths: Sequence[Path]) -> None:
         """Asks for small pictures; the latest wish is read first."""
         self._wished = list(dict.fromkeys([*paths, *self._wished]))
@@ -340,6 +386,7 @@ class Controller(QObject):
 
     def close_soon(self) -> None:
         """Stops the run, if there is one, and tells when nothing is left to save."""
+        self._keep_soon()
         self._set(closing=True)
         if self._worker is None:
             self.ready_to_close.emit()
@@ -350,7 +397,9 @@ class Controller(QObject):
         """Ends all threads. Call it once, when no run is left."""
         if self._search is not None:
             self._search.wait()
+        self._keeping.stop()
         self.previews.close()
+        self.contest.close()
         self.estimates.close()
         self._thumbnails.close()
         self._folders.close()
@@ -370,10 +419,11 @@ class Controller(QObject):
         clean, degraded = self._found[Role.CLEAN].sources, self._found[Role.DEGRADED].sources
         if self._root is None or not clean or not degraded:
             return None
-        return Project(self._root, clean, degraded, self._settings)
+        return Project(self._root, clean, degraded, self._settings, self._recipe.content())
 
     def _leave_project(self, *, always: bool = False) -> None:
         """Other photos are another project: what was learned before is not shown as theirs."""
+        self._keep_soon()
         saved = self._root is not None and (self._root / NAME).is_file()
         if not (saved or self._root_chosen):
             self._root = None
@@ -388,6 +438,38 @@ class Controller(QObject):
             self.learning_began.emit(Stage.FLOW)
             self.end_comparison()
             self._set(has_kernel=False, failed=None, flow=StageState.ABSENT, kernels=StageState.ABSENT)
+
+    def _open_recipe(self, project: Project) -> None:
+        """The recipe of a project; where it is damaged that is told, and photos are restored as in a new one."""
+        try:
+            self._recipe = Recipe.of(project.recipe)
+        except UserError as error:
+            self._recipe = Recipe()
+            self._tell(error)
+        self.recipe_changed.emit(self._recipe)
+
+    def _keep_soon(self) -> None:
+        """A change that waits to be saved is saved now."""
+        if self._keeping.isActive():
+            self._keeping.stop()
+            self._keep_recipe()
+
+    @Slot()
+    def _keep_recipe(self) -> None:
+        """Writes the recipe, and nothing else, into a project that is on the disk; after a run that works there."""
+        if self._root is None or not (self._root / NAME).is_file() or self._worker is not None:
+            return
+        try:
+            with locked(self._root):
+                project = Project.open(self._root)
+                if project.recipe != self._recipe.content():
+                    project.with_recipe(self._recipe.content()).save()
+        except UserError as error:
+            self._tell(error)
+
+    @Slot()
+    def _contest_ended(self) -> None:
+        self.previews.hold(False)
 
     def _read_lens(self, path: Path) -> PsfGrid | None:
         try:
@@ -590,6 +672,7 @@ class Controller(QObject):
         self._take_up()
         self.previews.spare(False)
         self.estimates.spare(self._worker is not None)
+        self._keep_recipe()
         self._preview()
         if isinstance(outcome, Failed):
             self._tell(outcome.error)
@@ -624,7 +707,7 @@ class Controller(QObject):
         self._look_through(Role.DEGRADED, (photos.degraded,))
 
     def _preview(self) -> None:
-        self.previews.show(self._in_view, self._looked_at or self.psf)
+        self.previews.show(self._in_view, self._looked_at or self.psf, self._recipe, self._settings.device)
 
     @Slot()
     def _wish_estimates(self) -> None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from PySide6.QtCore import Qt, QUrl, Signal
 from PySide6.QtGui import QDesktopServices
-from PySide6.QtWidgets import QDialog, QLabel, QPlainTextEdit, QPushButton, QWidget
+from PySide6.QtWidgets import QDialog, QFileDialog, QLabel, QPlainTextEdit, QPushButton, QWidget
 
 from ddm_gui.gui.parts import button, horizontal, label, vertical
 from ddm_gui.gui.theme import icon
@@ -18,6 +18,16 @@ def plain(text: str, name: str = "") -> QLabel:
     result = label(text, name, wrap=True)
     result.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
     return result
+
+
+def ask_weights(parent: QWidget, beside: str, chosen: Callable[[str], None]) -> None:
+    """Asks for a file of a denoiser's weights; `beside`: one that is known already, or ''."""
+    dialog = QFileDialog(parent, "Choose a denoiser", str(Path(beside).parent) if beside else "")
+    dialog.setFileMode(QFileDialog.FileMode.ExistingFile)
+    dialog.setNameFilter("Weights of a denoiser (*.pth *.safetensors)")
+    dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+    dialog.fileSelected.connect(chosen)
+    dialog.open()
 
 
 class _Dialog(QDialog):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
@@ -38,7 +39,10 @@ from ddm_gui.engine.lens_page import FORMATS as PAGES
 from ddm_gui.engine.project import NAME
 from ddm_gui.engine.psf_files import READ, WRITERS
 from ddm_gui.engine.restore.denoiser_files import default_denoiser, kept
+from ddm_gui.engine.restore.recipe import Recipe
+from ddm_gui.engine.restore.restorer import Restorer
 from ddm_gui.gui.compare import Compare
+from ddm_gui.gui.contest import Ground, News
 from ddm_gui.gui.controller import Controller, Report, Trouble
 from ddm_gui.gui.denoiser_dialog import DenoiserDialog
 from ddm_gui.gui.dialogs import AboutDialog, CloseDialog, ListDialog, SavingDialog, TroubleDialog
@@ -50,9 +54,12 @@ from ddm_gui.gui.lens_line import LensLine
 from ddm_gui.gui.log import log_file
 from ddm_gui.gui.parts import horizontal, vertical
 from ddm_gui.gui.project_line import ProjectLine
+from ddm_gui.gui.recipe_form import RecipeForm
+from ddm_gui.gui.restorations import After
 from ddm_gui.gui.result_view import ResultView
 from ddm_gui.gui.run_bar import RunBar
 from ddm_gui.gui.settings_form import SettingsForm
+from ddm_gui.gui.shoot_out import ShootOut
 from ddm_gui.gui.sources import Found, Role, assigned
 from ddm_gui.gui.state import Phase, Situation, Task, kernel_words, shown
 from ddm_gui.gui.theme import app_icon, renew_icons, style_sheet, use_scheme
@@ -88,6 +95,7 @@ class MainWindow(QMainWindow):
         self.project_line = ProjectLine()
         self.run_bar = RunBar()
         self.lens_line = LensLine()
+        self.recipe_form = RecipeForm()
         self.welcome = Welcome()
         self.compare = Compare()
         self.kernel_view = KernelView()
@@ -98,6 +106,8 @@ class MainWindow(QMainWindow):
         self._large = QWidget()  # in the middle: the photo, or the lens
         self._large_room = vertical(0, self._large)
         self._export: ExportDialog | None = None
+        self._shoot_out: ShootOut | None = None
+        self._ground: Ground | None = None  # of the shoot-out
         self._close_dialog: CloseDialog | None = None
         self._saving: SavingDialog | None = None
         self._may_close = False
@@ -112,6 +122,7 @@ class MainWindow(QMainWindow):
         self._connect_views()
         self._connect_controller()
         self._show_situation(self.controller.situation)
+        self._show_denoisers()
         QApplication.styleHints().colorSchemeChanged.connect(self._follow_scheme)
 
     @property
@@ -129,6 +140,7 @@ class MainWindow(QMainWindow):
         column = vertical(10, centre)
         column.addWidget(self.run_bar)
         column.addWidget(self.lens_line)
+        column.addWidget(self.recipe_form)
         column.addWidget(self._middle, 1)
         splitter = QSplitter(Qt.Orientation.Horizontal)
         splitter.setHandleWidth(12)
@@ -230,6 +242,11 @@ class MainWindow(QMainWindow):
         self.welcome.open_wanted.connect(self._ask_project)
         self.compare.picked.connect(control.view)
         self.compare.thumbnails_wanted.connect(control.wish_thumbnails)
+        self.compare.looked_at.connect(control.previews.look_at)
+        self.compare.line.give_up_wanted.connect(control.previews.give_up)
+        self.compare.line.take_up_wanted.connect(control.previews.take_up)
+        self.recipe_form.changed.connect(control.set_recipe)
+        self.recipe_form.shoot_out_wanted.connect(self._open_shoot_out)
         self.kernel_view.looked_back.connect(control.look_back)
         self.kernel_view.enlarge_wanted.connect(self._enlarge_lens)
         self.denoiser_dialog.learn_wanted.connect(self._learn_denoiser)
@@ -242,6 +259,7 @@ class MainWindow(QMainWindow):
         control.situation_changed.connect(self._show_situation)
         control.sources_found.connect(self._show_sources)
         control.settings_changed.connect(self.settings_form.show_settings)
+        control.recipe_changed.connect(self._show_recipe)
         control.folder_changed.connect(self._show_folder)
         control.devices_found.connect(self.settings_form.show_devices)
         control.estimates.estimated.connect(self.settings_form.show_estimate)
@@ -260,8 +278,12 @@ class MainWindow(QMainWindow):
         control.ready_to_close.connect(self._close_now)
         control.previews.size_known.connect(self.kernel_view.show_photo)
         control.previews.before_ready.connect(self.compare.show_before)
-        control.previews.after_ready.connect(self.compare.show_after)
+        control.previews.after_ready.connect(self._show_after)
+        control.previews.working.connect(self.compare.show_work)
+        control.previews.not_restored.connect(self.compare.show_not_restored)
         control.previews.failed.connect(self.compare.show_problem)
+        control.contest.news.connect(self._show_news)
+        control.contest.ended.connect(self._show_contest_end)
 
     @Slot(Qt.ColorScheme)
     def _follow_scheme(self, scheme: Qt.ColorScheme) -> None:
@@ -286,6 +308,7 @@ class MainWindow(QMainWindow):
         self.project_line.setEnabled(now.can_edit)
         self.welcome.show_can_demo(now.can_demo)
         self.denoiser_dialog.show_possible(now.can_learn_denoiser)
+        self.recipe_form.show_can_compare(now.can_export)
         for role, count in ((Role.CLEAN, situation.clean), (Role.DEGRADED, situation.degraded)):
             if count is None:
                 self.folders.show_reading(role)
@@ -311,7 +334,8 @@ class MainWindow(QMainWindow):
         empty = situation.clean == 0 and situation.degraded == 0 and situation.phase is Phase.IDLE
         something = situation.opened or any(self.controller.found(role).sources for role in Role)
         self._middle.setCurrentWidget(self.welcome if empty and not something else self._large)
-        self._right.setVisible(self._middle.currentWidget() is self._large)
+        for widget in (self._right, self.recipe_form):
+            widget.setVisible(self._middle.currentWidget() is self._large)
 
     @Slot(object, object)
     def _show_sources(self, role: Role, found: Found) -> None:
@@ -328,6 +352,29 @@ class MainWindow(QMainWindow):
     def _show_folder(self, folder: Path | None) -> None:
         self.project_line.show_folder(folder)
         self.setWindowTitle(f"{folder.name} – ddm_gui" if folder is not None else "ddm_gui")
+
+    @Slot(object)
+    def _show_recipe(self, recipe: Recipe) -> None:
+        self.recipe_form.show_recipe(recipe)
+        if self._shoot_out is not None:
+            self._shoot_out.show_used(recipe.restorer)
+
+    @Slot(object)
+    def _show_after(self, after: After) -> None:
+        self.compare.show_after(after)
+        sigma = after.full.way.psf.noise_sigma
+        if sigma is not None:
+            self.recipe_form.suggest_noise(sigma)
+
+    @Slot(object)
+    def _show_news(self, news: News) -> None:
+        if self._shoot_out is not None:
+            self._shoot_out.show_news(news)
+
+    @Slot()
+    def _show_contest_end(self) -> None:
+        if self._shoot_out is not None:
+            self._shoot_out.show_end()
 
     @Slot(object, object)
     def _show_thumbnail(self, path: Path, image: NDArray[np.uint8]) -> None:
@@ -423,7 +470,7 @@ class MainWindow(QMainWindow):
     def _show_denoiser_end(self, report: Report, *, stopped: bool) -> None:
         result = report.outcome.result if isinstance(report.outcome, Completed) else None
         self.denoiser_dialog.show_end(result if isinstance(result, DenoiserResult) else None, stopped=stopped)
-        self.denoiser_dialog.show_kept(kept(), default_denoiser())
+        self._show_denoisers()
 
     @Slot(object)
     def _show_trouble(self, trouble: Trouble) -> None:
@@ -504,12 +551,58 @@ class MainWindow(QMainWindow):
         self.controller.open_project(path)
         self._remember(self.controller.folder)
 
+    @property
+    def shoot_out(self) -> ShootOut | None:
+        """The shoot-out that is open."""
+        return self._shoot_out
+
+    @Slot()
+    def _open_shoot_out(self) -> None:
+        """One shoot-out at a time, on what is seen of the photo in view."""
+        if self._shoot_out is None:
+            dialog = ShootOut(self.recipe_form.restorers, self.controller.recipe.restorer, self)
+            dialog.wanted.connect(self._shoot)
+            dialog.more_wanted.connect(self._shoot_more)
+            dialog.stop_wanted.connect(self.controller.contest.stop)
+            dialog.chosen.connect(self._use)
+            dialog.finished.connect(self._shoot_out_closed)
+            self._shoot_out = dialog
+            dialog.show()
+        self._shoot_out.raise_()
+        self._shoot_out.begin()
+
+    @Slot(object)
+    def _shoot(self, restorers: tuple[Restorer, ...]) -> None:
+        self._ground = self.controller.shoot_out(restorers, self.compare.canvas.seen)
+        if self._shoot_out is not None and self._ground is not None:
+            self._shoot_out.show_ground(ground_words(self._ground))
+
+    @Slot(object)
+    def _shoot_more(self, restorers: tuple[Restorer, ...]) -> None:
+        if self._shoot_out is not None and self._ground is not None:
+            self.controller.go_on_shooting(self._ground, restorers)
+            self._shoot_out.show_ground(ground_words(self._ground))
+
+    @Slot(object)
+    def _use(self, restorer: Restorer) -> None:
+        self.controller.set_recipe(replace(self.controller.recipe, restorer=restorer))
+
+    @Slot()
+    def _shoot_out_closed(self) -> None:
+        self._shoot_out = self._ground = None
+
+    def _show_denoisers(self) -> None:
+        """The denoisers of one's own, where they are learned and where one is chosen."""
+        known = kept()
+        self.denoiser_dialog.show_kept(known, default_denoiser())
+        self.recipe_form.show_denoisers([denoiser.name for denoiser in known])
+
     @Slot()
     def _show_denoiser(self) -> None:
         sources = self.controller.found(Role.CLEAN).sources
         if sources:
             self.denoiser_dialog.suggest(sources[0].stem)
-        self.denoiser_dialog.show_kept(kept(), default_denoiser())
+        self._show_denoisers()
         self.denoiser_dialog.show()
         self.denoiser_dialog.raise_()
 
@@ -646,9 +739,17 @@ class MainWindow(QMainWindow):
         self._may_close = True
         if self._saving is not None:
             self._saving.done(0)
-        if self._export is not None:
-            self._export.done(0)
+        for dialog in (self._export, self._shoot_out):
+            if dialog is not None:
+                dialog.done(0)
         QTimer.singleShot(0, self.close)
+
+
+def ground_words(ground: Ground) -> str:
+    """'kodim01.png, 512 × 341 px in the middle of what is seen', at which strength where that is not all."""
+    area = ground.area
+    strength = f", at {ground.strength:.0f} % strength" if ground.strength < 100 else ""
+    return f"{ground.before.path.name}: {area.width()} × {area.height()} px in the middle of what is seen{strength}"
 
 
 def _is_project(path: Path) -> bool:

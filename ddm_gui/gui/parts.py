@@ -15,6 +15,14 @@ def label(text: str = "", name: str = "", *, wrap: bool = False) -> QLabel:
     return result
 
 
+def show_look(words: QLabel, name: str) -> None:
+    """Gives a label another look of the style sheet."""
+    if words.objectName() != name:
+        words.setObjectName(name)
+        words.style().unpolish(words)
+        words.style().polish(words)
+
+
 class Waiting(QLabel):
     """Words in the middle of a place that something will fill; they have no say in how high it is."""
 

@@ -12,9 +12,11 @@ SMALLEST = 256  # halving ends when both sides are below this
 
 @dataclass(frozen=True, eq=False)
 class Picture:
-    """`levels[n]` is the photo at 1 / 2**n: uint8, height x width x 4 in the order B, G, R, unused."""
+    """`levels[n]` is the photo at 1 / 2**n: uint8, height x width x 4 in the order B, G, R, unused; or, of what lies
+    transparently over a photo, B, G and R times alpha, alpha."""
 
     levels: tuple[NDArray[np.uint8], ...]
+    transparent: bool = False
 
     @property
     def height(self) -> int:
@@ -41,10 +43,28 @@ def picture(pixels: NDArray[np.float32]) -> Picture:
     for row in range(0, len(pixels), 512):  # in bands, to need little memory beside the photo's own
         band = np.clip(pixels[row : row + 512] * 255.0 + 0.5, 0.0, 255.0)
         full[row : row + 512, :, :3] = band[..., ::-1]
+    return Picture(_levels(full))
+
+
+def overlay(pixels: NDArray[np.uint8]) -> Picture:
+    """Makes a Picture of what lies over a photo, height x width x 4 in the order that `levels` has."""
+    return Picture(_levels(np.ascontiguousarray(pixels)), transparent=True)
+
+
+def difference(before: NDArray[np.uint8], after: NDArray[np.uint8], gain: float) -> NDArray[np.uint8]:
+    """What two pictures of one size differ by, times `gain`: grey where they are equal, brighter where `after` is."""
+    apart = after[..., :3].astype(np.float32) - before[..., :3]
+    shown = np.full(before.shape, 255, np.uint8)
+    shown[..., :3] = np.clip(127.5 + gain * apart, 0.0, 255.0)
+    return shown
+
+
+def _levels(full: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], ...]:
+    """A picture and its halves."""
     levels = [full]
     while max(levels[-1].shape[:2]) > SMALLEST and min(levels[-1].shape[:2]) >= 2:
         levels.append(_halved(levels[-1]))
-    return Picture(tuple(levels))
+    return tuple(levels)
 
 
 def _halved(image: NDArray[np.uint8]) -> NDArray[np.uint8]:

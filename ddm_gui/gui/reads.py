@@ -1,15 +1,33 @@
-"""One-shot reads (thumbnails, previews) in a thread of their own; their answers arrive in the window's thread."""
+"""One-shot work (thumbnails, previews) in a thread of its own; its answers arrive in the window's thread."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from concurrent.futures import ThreadPoolExecutor
+from threading import Event
 from typing import Any, TypeVar
 
 from qasync import QEventLoop
 
 Answer = TypeVar("Answer")
+Step = TypeVar("Step")
+
+
+class Followed:
+    """Work that goes on step by step, until it ends or somebody stops it."""
+
+    def __init__(self) -> None:
+        self._stopped = Event()
+
+    @property
+    def stopped(self) -> bool:
+        """Whether it is to end, or has."""
+        return self._stopped.is_set()
+
+    def stop(self) -> None:
+        """It ends before its next step."""
+        self._stopped.set()
 
 
 class Reads:
@@ -22,6 +40,7 @@ class Reads:
     def __init__(self, name: str) -> None:
         self._pool = ThreadPoolExecutor(1, thread_name_prefix=name)
         self._waiting: set[asyncio.Future[Any]] = set()
+        self._followed: Followed | None = None
         self._own_loop: QEventLoop | None = None
         self._closed = False
 
@@ -42,9 +61,42 @@ class Reads:
 
         future.add_done_callback(arrived)
 
+    def follow(
+        self,
+        stepped: Callable[[Step], None],
+        answered: Callable[[Answer | None], None],
+        function: Callable[..., Generator[Step, None, Answer]],
+        *arguments: object,
+    ) -> Followed:
+        """Like `ask`, of work that is a generator: `stepped` is called with what it yields, `answered` with what it
+        returns, or with None where it was stopped."""
+        followed = self._followed = Followed()
+        loop = self._loop()
+
+        def told(step: Step) -> None:
+            if not followed.stopped:
+                stepped(step)
+
+        def pull() -> Answer | None:
+            work = function(*arguments)
+            try:
+                while not followed.stopped:
+                    loop.call_soon_threadsafe(told, next(work))
+            except StopIteration as end:
+                answer: Answer = end.value
+                return answer
+            finally:
+                work.close()
+            return None
+
+        self.ask(answered, pull)
+        return followed
+
     def close(self) -> None:
-        """Forgets what is waiting, and waits for what is being read."""
+        """Forgets what is waiting, stops what is followed, and waits for what is being read."""
         self._closed = True
+        if self._followed is not None:
+            self._followed.stop()
         for future in list(self._waiting):
             future.cancel()
         self._waiting.clear()

@@ -9,7 +9,9 @@ from pathlib import Path
 from ddm_gui.engine.events import Event, Stage
 from ddm_gui.engine.project import Project
 from ddm_gui.engine.psf import PsfGrid
+from ddm_gui.engine.restore.recipe import Recipe
 from ddm_gui.engine.settings import DenoiserSettings, Settings
+from ddm_gui.gui.restorations import device_for
 
 
 @dataclass
@@ -60,19 +62,22 @@ class LearnDenoiser:
 
 @dataclass(frozen=True)
 class Export:
-    """Restores photos into a folder."""
+    """Restores photos into a folder, by a recipe; a network runs on the device of this name ('auto': the best)."""
 
     photos: tuple[Path, ...]
     output: Path
     psf: PsfGrid
     file_format: str
     quality: int
+    recipe: Recipe
+    device: str
 
     def __call__(self) -> Generator[Event, None, object]:
         from ddm_gui.engine.restore.photos import restore_photos
 
+        device = device_for(self.recipe.restorer, self.device)
         return (
             yield from restore_photos(
-                self.photos, self.output, self.psf, file_format=self.file_format, quality=self.quality
+                self.photos, self.output, self.psf, self.file_format, self.quality, self.recipe, device
             )
         )

@@ -3,20 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import Field, fields
+from dataclasses import fields
 from functools import partial
-from typing import Any
 
-from PySide6.QtCore import Qt, Signal
+from PySide6.QtCore import Signal
 from PySide6.QtGui import QPaintEvent
 from PySide6.QtWidgets import (
-    QCheckBox,
     QComboBox,
-    QDoubleSpinBox,
-    QGridLayout,
-    QLabel,
-    QLineEdit,
-    QSpinBox,
     QStyle,
     QStyleOptionComboBox,
     QStylePainter,
@@ -26,7 +19,8 @@ from PySide6.QtWidgets import (
 from ddm_gui.engine.errors import UserError
 from ddm_gui.engine.settings import PRESETS, Settings, preset_of, with_preset
 from ddm_gui.gui.devices import Choice
-from ddm_gui.gui.parts import button, horizontal, label, vertical
+from ddm_gui.gui.parts import button, label, vertical
+from ddm_gui.gui.setting_rows import ChoiceRow, SettingRow, add_row, form_grid, setting_row
 from ddm_gui.gui.words import duration
 
 CUSTOM = "custom"
@@ -39,21 +33,6 @@ _PRESET_WORDS = {
     "paper-ffhq-gaussian": "The paper: Gaussian blur",
     CUSTOM: "My own",
 }
-# What a choice means, where its value alone does not say it.
-_CHOICE_WORDS = {
-    ("channels", None): "As the photos are",
-    ("channels", 1): "One blur",
-    ("channels", 3): "One per colour",
-    ("start", "spectral"): "The photos' spectra",
-    ("start", "flat"): "A flat kernel",
-    ("start", "random"): "A random kernel",
-    ("noise_sigma", "learn"): "Learn it",
-    ("noise_model", "gaussian"): "As strong everywhere",
-    ("noise_model", "poisson-gaussian"): "Grows with light",
-    ("light", "display"): "As displayed",
-    ("light", "linear"): "Linear, of RAW",
-}
-_INT_MAX = 2**31 - 1  # of a QSpinBox
 
 
 class SettingsForm(QWidget):
@@ -65,7 +44,7 @@ class SettingsForm(QWidget):
         super().__init__(parent)
         self._settings = Settings()
         self._showing = False
-        self.rows: dict[str, _Row] = {}
+        self.rows: dict[str, SettingRow] = {}
         self._conditions: list[tuple[Callable[[Settings], bool], tuple[QWidget, QWidget]]] = []
         self._estimates: dict[Settings, float] = {}  # seconds
         self.preset_box = _PresetBox()
@@ -82,19 +61,19 @@ class SettingsForm(QWidget):
         self.more_button.toggled.connect(self._show_more)
         basic, self._more = QWidget(), QWidget()
         self._more.setVisible(False)
-        forms = {False: _form(basic), True: _form(self._more)}
+        forms = {False: form_grid(basic), True: form_grid(self._more)}
         preset_words = label("Preset")
         preset_words.setBuddy(self.preset_box)
-        _add_row(forms[False], preset_words, self.preset_box)
-        _add_row(forms[False], label(""), self._time)
+        add_row(forms[False], preset_words, self.preset_box)
+        add_row(forms[False], label(""), self._time)
         for item in fields(Settings):
             meta = item.metadata
-            row = _row(item)
+            row = setting_row(item)
             words = label(meta["label"])
             words.setWordWrap(True)  # else the longest one makes the form wider than its column
             words.setToolTip(meta["help"])
             words.setBuddy(row.main)
-            _add_row(forms[meta["advanced"]], words, row)
+            add_row(forms[meta["advanced"]], words, row)
             row.changed.connect(partial(self._row_changed, item.name))
             self.rows[item.name] = row
             if meta["applies"] is not None:
@@ -134,7 +113,7 @@ class SettingsForm(QWidget):
     def show_devices(self, choices: tuple[Choice, ...]) -> None:
         """The devices that were found; one that failed its test is named with the reason, and cannot be chosen."""
         row = self.rows["device"]
-        assert isinstance(row, _ChoiceRow)
+        assert isinstance(row, ChoiceRow)
         self._showing = True
         row.show_choices([("auto", "The best there is", ""), *((c.name, c.text, c.reason) for c in choices)])
         row.show_value(self._settings.device)
@@ -207,180 +186,3 @@ class _PresetBox(QComboBox):
         painter = QStylePainter(self)
         painter.drawComplexControl(QStyle.ComplexControl.CC_ComboBox, option)
         painter.drawControl(QStyle.ControlElement.CE_ComboBoxLabel, option)
-
-
-class _Row(QWidget):
-    """One setting's control. `main` is what its label belongs to."""
-
-    changed = Signal()
-    main: QWidget
-
-    def __init__(self, item: Field[Any]) -> None:
-        super().__init__()
-        self._item = item
-        self._layout = horizontal(6, self)
-        self.setToolTip(item.metadata["help"])
-
-    def _add(self, control: QWidget, name: str = "") -> None:
-        control.setAccessibleName(name or self._item.metadata["label"])
-        control.setAccessibleDescription(self._item.metadata["help"])
-        self._layout.addWidget(control)
-        for edit in control.findChildren(QLineEdit):
-            edit.setAccessibleName(control.accessibleName())
-
-    def value(self) -> Any:
-        """What the control says."""
-        raise NotImplementedError
-
-    def show_value(self, value: Any) -> None:
-        """Makes the control say this."""
-        raise NotImplementedError
-
-
-class _ChoiceRow(_Row):
-    """One of a few values."""
-
-    def __init__(self, item: Field[Any], choices: list[tuple[Any, str, str]]) -> None:
-        super().__init__(item)
-        self._values: list[Any] = []
-        self.main = self.box = QComboBox()
-        self.box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-        self.box.setMinimumContentsLength(10)
-        self._add(self.box)
-        self.show_choices(choices)
-        self.box.activated.connect(self.changed)
-
-    def show_choices(self, choices: list[tuple[Any, str, str]]) -> None:
-        """Value, text, and why it cannot be chosen ('' where it can)."""
-        self.box.clear()
-        self._values = [value for value, _, _ in choices]
-        for index, (_, text, reason) in enumerate(choices):
-            self.box.addItem(f"{text} (not usable)" if reason else text)
-            self.box.setItemData(index, reason or text, Qt.ItemDataRole.ToolTipRole)
-            if reason:
-                self.box.model().item(index).setEnabled(False)  # type: ignore[attr-defined]
-
-    def value(self) -> Any:
-        return self._values[self.box.currentIndex()]
-
-    def show_value(self, value: Any) -> None:
-        if value not in self._values:  # a device of another machine, from an opened project
-            self._values.append(value)
-            self.box.addItem(f"{value} (not found here)")
-        self.box.setCurrentIndex(self._values.index(value))
-
-
-class _CheckRow(_Row):
-    """Yes or no."""
-
-    def __init__(self, item: Field[Any]) -> None:
-        super().__init__(item)
-        self.main = self.box = QCheckBox("Yes")
-        self._add(self.box)
-        self.box.toggled.connect(self.changed)
-
-    def value(self) -> bool:
-        return self.box.isChecked()
-
-    def show_value(self, value: bool) -> None:
-        self.box.setChecked(value)
-
-
-class _TextRow(_Row):
-    """A few words, taken when the person is done with them."""
-
-    def __init__(self, item: Field[Any]) -> None:
-        super().__init__(item)
-        self.main = self.edit = QLineEdit()
-        self._add(self.edit)
-        self.edit.editingFinished.connect(self.changed)
-
-    def value(self) -> str:
-        return self.edit.text().strip()
-
-    def show_value(self, value: str) -> None:
-        self.edit.setText(value)
-
-
-class _Decimal(QDoubleSpinBox):
-    """A number with as many digits as it needs."""
-
-    def textFromValue(self, value: float) -> str:
-        return f"{value:.8g}"
-
-
-class _NumberRow(_Row):
-    """A number in bounds; beside it a check box where a word ('learn') can stand for it."""
-
-    def __init__(self, item: Field[Any]) -> None:
-        super().__init__(item)
-        meta = item.metadata
-        self._word = meta["choices"][0] if meta["choices"] else None
-        whole = isinstance(item.default, int)
-        self.number: QSpinBox | QDoubleSpinBox = QSpinBox() if whole else _Decimal()
-        self.main = self.number
-        if self._word is not None:
-            self.word = QCheckBox(_CHOICE_WORDS.get((item.name, self._word), str(self._word)))
-            self._add(self.word, f"{meta['label']}: {self.word.text()}")
-            self.word.toggled.connect(self._word_toggled)
-        if isinstance(self.number, QSpinBox):
-            self.number.setRange(int(meta["low"]), min(int(meta["high"]), _INT_MAX))
-        else:
-            self.number.setDecimals(8)
-            self.number.setStepType(QDoubleSpinBox.StepType.AdaptiveDecimalStepType)
-            self.number.setRange(meta["low"], meta["high"])
-        self.number.setGroupSeparatorShown(whole and meta["high"] > 9999 and item.name != "seed")
-        self.number.setKeyboardTracking(False)
-        self.number.setSuffix(f" {meta['unit']}" if meta["unit"] else "")
-        self.number.setMinimumWidth(70)
-        self.number.lineEdit().setTextMargins(4, 0, 0, 0)
-        self._add(self.number)
-        self.number.valueChanged.connect(self.changed)
-
-    def value(self) -> Any:
-        if self._word is not None and self.word.isChecked():
-            return self._word
-        return self.number.value()
-
-    def show_value(self, value: Any) -> None:
-        if self._word is not None:
-            self.word.setChecked(value == self._word)
-            self.number.setVisible(value != self._word)
-        if value != self._word:
-            self.number.setValue(value)
-
-    def _word_toggled(self, on: bool) -> None:
-        self.number.setVisible(not on)
-        self.changed.emit()
-
-
-def _row(item: Field[Any]) -> _Row:
-    """The control for a setting."""
-    meta = item.metadata
-    if item.name == "device":
-        return _ChoiceRow(item, [("auto", "The best there is", "")])
-    if meta["low"] is not None:
-        return _NumberRow(item)
-    if meta["choices"]:
-        words = [(c, _CHOICE_WORDS.get((item.name, c), str(c)), "") for c in meta["choices"]]
-        return _ChoiceRow(item, words)
-    if isinstance(item.default, bool):
-        return _CheckRow(item)
-    if isinstance(item.default, str):
-        return _TextRow(item)
-    raise TypeError(f"no control for the setting {item.name}")
-
-
-def _form(widget: QWidget) -> QGridLayout:
-    form = QGridLayout(widget)
-    form.setContentsMargins(0, 0, 0, 0)
-    form.setVerticalSpacing(5)
-    form.setHorizontalSpacing(10)
-    form.setColumnStretch(1, 1)
-    return form
-
-
-def _add_row(form: QGridLayout, words: QLabel, control: QWidget) -> None:
-    row = form.rowCount()
-    form.addWidget(words, row, 0)
-    form.addWidget(control, row, 1)

@@ -30,6 +30,23 @@ def photos(count: int) -> str:
     return "1 photo" if count == 1 else f"{count:,} photos"
 
 
+def denoiser_words(restorer: str, denoiser: str) -> str:
+    """'Plug and play (DPIR): ffdnet_color', or the restorer alone where it has none."""
+    return f"{restorer}: {Path(denoiser).stem}" if denoiser else restorer
+
+
+def residual_words(rms: float, warning: str) -> str:
+    """'residual 0.98 × noise, as it should be', or the warning."""
+    return f"residual {rms:.2f} × noise{'. ' + warning if warning else ', as it should be'}"
+
+
+def progress_words(share: float, seconds: float) -> str:
+    """'25 %, 12 s, about 36 s left'; no share where it is not known."""
+    if share <= 0.0:
+        return f"{seconds:.0f} s"
+    return f"{100 * share:.0f} %, {seconds:.0f} s, about {duration(seconds * (1 - share) / share)} left"
+
+
 def unbroken(text: str) -> str:
     """The same words, which a label breaks into lines between them only: not in 'f/5.6', nor before '(3)'."""
     return text.replace("/", "/\u2060").replace(" (", "\u00a0(")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from ddm_gui.engine.known_set import KnownSet, truth_beside
+from ddm_gui.engine.known_set import KnownSet, original_of, truth_beside
 
 
 @pytest.fixture
@@ -43,6 +43,18 @@ def test_no_truth_of_other_folders_or_where_there_is_none(known: KnownSet) -> No
     known.truth.unlink()
     assert truth_beside([known.degraded]) is None
     assert truth_beside([known.root / "missing"]) is None
+
+
+def test_the_original_of_a_photo_is_that_of_its_name(known: KnownSet) -> None:
+    known.sharp.mkdir(exist_ok=True)
+    (known.sharp / "a.png").touch()
+    (known.degraded / "a.png").touch()
+    assert original_of(known.degraded / "a.png") == known.sharp / "a.png"
+    (known.sharp / "a.png").unlink()
+    assert original_of(known.degraded / "a.png") is None
+    known.truth.unlink()
+    (known.sharp / "a.png").touch()
+    assert original_of(known.degraded / "a.png") is None
 
 
 def test_it_needs_neither_torch_nor_qt() -> None:

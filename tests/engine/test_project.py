@@ -39,6 +39,25 @@ def test_opened_is_what_was_saved(project: Project) -> None:
     assert Project.open(project.file) == project
 
 
+def test_a_recipe_is_kept_and_a_project_of_before_there_were_recipes_has_none(project: Project) -> None:
+    assert Project.open(project.root).recipe == {}
+    recipe = {"restorer": "tv", "strength": 80.0, "settings": {"turns": 10}}
+    project.with_recipe(recipe).save()
+    assert Project.open(project.root) == project.with_recipe(recipe)
+    content = json.loads(project.file.read_text(encoding="utf-8"))
+    del content["recipe"]
+    project.file.write_text(json.dumps(content), encoding="utf-8")
+    assert Project.open(project.root) == project
+
+
+@pytest.mark.parametrize("damaged", [3, "tv", ["tv"]])
+def test_a_recipe_that_is_none_makes_a_project_damaged(project: Project, damaged: object) -> None:
+    content = json.loads(project.file.read_text(encoding="utf-8")) | {"recipe": damaged}
+    project.file.write_text(json.dumps(content), encoding="utf-8")
+    with pytest.raises(UserError, match="not a project file that can be read"):
+        Project.open(project.root)
+
+
 def test_paths_are_written_relative_and_portable(project: Project) -> None:
     content = json.loads(project.file.read_text(encoding="utf-8"))
     assert content["clean"] == ["../clean"]

@@ -27,10 +27,15 @@ from PySide6.QtWidgets import (
 from pytestqt.qtbot import QtBot
 
 from ddm_gui.engine.events import PhotoSkipped
+from ddm_gui.engine.restore.dpir import Dpir
+from ddm_gui.engine.restore.recipe import Recipe
+from ddm_gui.engine.restore.wiener import Wiener
 from ddm_gui.gui.denoiser_dialog import DenoiserDialog
 from ddm_gui.gui.dialogs import AboutDialog, CloseDialog, ListDialog, SavingDialog, TroubleDialog
 from ddm_gui.gui.export_dialog import ExportDialog
 from ddm_gui.gui.main_window import MainWindow
+from ddm_gui.gui.panes import Mode
+from ddm_gui.gui.shoot_out import ShootOut
 
 from .conftest import a_kernel, with_photos
 
@@ -100,6 +105,10 @@ def full(window: MainWindow, qtbot: QtBot, clean_folder: Path, degraded_folder: 
     window.kernel_view.add_snapshot(64, a_kernel())
     window.kernel_view.add_snapshot(128, a_kernel())
     window.settings_form.more_button.click()
+    window.recipe_form.show_recipe(Recipe(Dpir()))
+    window.recipe_form.show_can_compare(True)
+    window.recipe_form.more_button.click()
+    window.compare._mode_wanted(Mode.DIFFERENCE)
     qtbot.waitUntil(window.compare.fit_button.isEnabled, timeout=10_000)
     qtbot.wait(50)  # until all is laid out
     return window
@@ -125,6 +134,7 @@ DIALOGS: dict[str, Callable[[QWidget], QDialog]] = {
     "saving": lambda parent: SavingDialog(parent),
     "about": lambda parent: AboutDialog("1", parent),
     "denoiser": lambda parent: DenoiserDialog(parent),
+    "shoot-out": lambda parent: ShootOut((Wiener(), Dpir()), Wiener(), parent),
     "export": lambda parent: ExportDialog([Path("a.png")], Path("restored"), parent),
 }
 
@@ -164,7 +174,7 @@ def test_every_button_can_be_reached_by_the_keyboard(full: MainWindow) -> None:
 
 
 def test_tab_goes_through_the_columns_from_left_to_right_and_down_each(full: MainWindow) -> None:
-    columns = ((full.folders, full.settings_form, full.project_line), (full.run_bar, full.compare))
+    columns = ((full.folders, full.settings_form, full.project_line), (full.run_bar, full.recipe_form, full.compare))
     columns += ((full.kernel_view, full.plots),)
     places = {room: (column, row) for column, rooms in enumerate(columns) for row, room in enumerate(rooms)}
 

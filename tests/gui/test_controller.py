@@ -15,8 +15,11 @@ from safetensors.numpy import save_file
 from ddm_gui.engine.errors import UserError
 from ddm_gui.engine.events import Event, KernelSnapshot, Note, PhotoSkipped, Stage
 from ddm_gui.engine.history import empty
+from ddm_gui.engine.photo import read
 from ddm_gui.engine.project import NAME, Project, StageState
 from ddm_gui.engine.psf import PsfGrid
+from ddm_gui.engine.restore.recipe import Recipe, restore_photo
+from ddm_gui.engine.restore.tv import TotalVariation
 from ddm_gui.engine.settings import Settings
 from ddm_gui.gui import controller as controller_module
 from ddm_gui.gui.controller import Controller, Report, Trouble
@@ -262,6 +265,73 @@ def test_a_project_is_opened_with_its_sources_and_settings(
     assert controller.settings.kernel_size == 11
     assert controller.folder == (tmp_path / "project").resolve() or controller.folder == tmp_path / "project"
     assert controller.situation.flow is StageState.ABSENT
+
+
+def test_a_recipe_is_kept_in_its_project_and_comes_back_with_it(
+    controller: Controller, qtbot: QtBot, clean_folder: Path, degraded_folder: Path, tmp_path: Path
+) -> None:
+    chosen = Recipe(TotalVariation(turns=5), 70.0)
+    for name in ("one", "other"):
+        Project(tmp_path / name, (clean_folder,), (degraded_folder,), Settings()).save()
+    controller.open_project(tmp_path / "one")
+    controller.set_settings(controller.settings.with_changes({"kernel_size": 9}))
+    controller.set_recipe(chosen)
+    controller.open_project(tmp_path / "other")
+    assert controller.recipe == Recipe()
+    kept = Project.open(tmp_path / "one")
+    assert kept.recipe == chosen.content()
+    assert kept.settings == Settings()  # a recipe is saved alone
+    controller.open_project(tmp_path / "one")
+    assert controller.recipe == chosen
+    controller.set_recipe(Recipe())
+    qtbot.waitUntil(lambda: Project.open(tmp_path / "one").recipe == Recipe().content(), timeout=10_000)
+
+
+def test_a_recipe_chosen_during_a_run_is_kept_after_it(
+    ready: Controller, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = SmallRun(100_000, slowly)
+    replaced_run(monkeypatch, run)
+    witness = Witness(ready)
+    ready.start()
+    qtbot.waitUntil(lambda: len(witness.events) > 2, timeout=10_000)
+    ready.set_recipe(Recipe(strength=30.0))
+    ready._keep_recipe()
+    assert ready.folder is not None
+    assert Project.open(ready.folder).recipe == Recipe().content()
+    ready.stop()
+    ended(qtbot, witness)
+    assert Project.open(ready.folder).recipe == Recipe(strength=30.0).content()
+
+
+def test_a_damaged_recipe_is_told_and_the_project_opened_without_it(
+    controller: Controller, clean_folder: Path, degraded_folder: Path, tmp_path: Path
+) -> None:
+    witness = Witness(controller)
+    damaged = Recipe().content() | {"restorer": "unsharp"}
+    Project(tmp_path / "project", (clean_folder,), (degraded_folder,), Settings(), damaged).save()
+    controller.open_project(tmp_path / "project")
+    assert "recipe" in witness.troubles[0].what
+    assert controller.folder == tmp_path / "project"
+    assert controller.recipe == Recipe()
+
+
+def test_photos_are_exported_by_the_recipe(
+    controller: Controller, qtbot: QtBot, clean_folder: Path, degraded_folder: Path, tmp_path: Path
+) -> None:
+    project = Project(tmp_path / "project", (clean_folder,), (degraded_folder,), Settings())
+    project.save()
+    PsfGrid(a_kernel(), 0.01).save(project.psf)
+    controller.open_project(project.root)
+    qtbot.waitUntil(lambda: bool(controller.situation.degraded), timeout=10_000)
+    recipe = Recipe(TotalVariation(turns=3), 60.0)
+    controller.set_recipe(recipe)
+    witness = Witness(controller)
+    controller.export(tmp_path / "restored", "same", 95)
+    assert isinstance(ended(qtbot, witness).outcome, Completed)
+    wanted = restore_photo(read(degraded_folder / "photo0.png"), PsfGrid(a_kernel(), 0.01), recipe)
+    written = read(tmp_path / "restored" / "photo0.png")
+    np.testing.assert_allclose(written.pixels, wanted.pixels, atol=0.5 / 255 + 1e-6)
 
 
 def test_a_file_that_is_no_project_is_refused(controller: Controller, tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from ddm_gui.engine.photo import Photo
 from ddm_gui.engine.psf import PsfGrid
 from ddm_gui.engine.restore.denoiser_files import find_denoiser
 from ddm_gui.engine.restore.plan import Plan
-from ddm_gui.engine.restore.restorer import Pixels, Restorer, Weights, number
+from ddm_gui.engine.restore.restorer import Pixels, Restorer, Steps, Weights, drained, number
 from ddm_gui.engine.settings import Scope, setting
 
 if TYPE_CHECKING:
@@ -46,6 +46,7 @@ class Dpir(Restorer):
         "Denoiser",
         "One that you have learned (ddm denoiser), by its name, or a file of weights: FFDNet, FDnCNN, DnCNN or DRUNet.",
         scope=Scope.RUN,
+        advanced=False,
     )
     steps: int = number(8, "Steps", "Of both, the data's and the denoiser's.", 1, 100)
     first_sigma: float = number(49 / 255, "First noise", "That the denoiser is told at the first step.", 0.01, 1.0)
@@ -63,6 +64,17 @@ class Dpir(Restorer):
         device: str,
         plan: Plan | None = None,
     ) -> Pixels:
+        return drained(self.restoring(photo, psf, noises, weights, device, plan))
+
+    def restoring(
+        self,
+        photo: Photo,
+        psf: PsfGrid,
+        noises: Sequence[float],
+        weights: Weights | None,
+        device: str,
+        plan: Plan | None = None,
+    ) -> Steps[Pixels]:
         # torch loads here: the window opens before it.
         import torch
 
@@ -87,10 +99,11 @@ class Dpir(Restorer):
             )
         return load_denoiser(find_denoiser(self.denoiser))
 
-    def _splitting(self, step: DataStep, network: Denoiser, sigma: float) -> Tensor:
+    def _splitting(self, step: DataStep, network: Denoiser, sigma: float) -> Steps[Tensor]:
         """x of one tile."""
         z = step.start()
         for index in range(self.steps):
+            yield index / self.steps
             done = index / max(self.steps - 1, 1)
             level = self.first_sigma ** (1 - done) * sigma**done
             x = step.solve(z, self.lam * (sigma / level) ** 2)

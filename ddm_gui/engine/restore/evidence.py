@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter
 
 from ddm_gui.engine.photo import Photo
 from ddm_gui.engine.psf import PsfGrid
@@ -30,6 +31,12 @@ class Evidence:
     residual: Pixels
     rms: float
     moved: float
+
+    def around(self, radius: float) -> Pixels:
+        """H x W: the root mean square of the residual around each pixel, of all colours (Gaussian, `radius` px)."""
+        squares = np.square(self.residual).mean(axis=2)
+        result: Pixels = np.sqrt(gaussian_filter(squares, radius, mode="nearest"))
+        return result
 
     @property
     def warning(self) -> str:

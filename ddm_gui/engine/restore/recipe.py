@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields
 from functools import partial
 from typing import Any
 
@@ -17,7 +17,7 @@ from ddm_gui.engine.restore.dpir import Dpir
 from ddm_gui.engine.restore.evidence import MOVED, Evidence, evidence
 from ddm_gui.engine.restore.field_filter import cores
 from ddm_gui.engine.restore.plan import Budget, Plan, plans, ran_out_of_memory, told, within
-from ddm_gui.engine.restore.restorer import Known, Pixels, Restorer, Weights, pixel_weights
+from ddm_gui.engine.restore.restorer import Known, Pixels, Restorer, Steps, Weights, drained, pixel_weights
 from ddm_gui.engine.restore.tiles import bands
 from ddm_gui.engine.restore.trust import away_from_clipping, sureness, unclipped
 from ddm_gui.engine.restore.tv import TotalVariation
@@ -43,6 +43,29 @@ class Recipe:
         if not 0.0 <= self.strength <= 100.0:
             raise UserError(f"The strength cannot be {self.strength:g} %.", "It may be 0 to 100 %.")
 
+    def content(self) -> dict[str, Any]:
+        """As `project.ddm` holds it."""
+        return {"restorer": self.restorer.name, "strength": self.strength, "settings": asdict(self.restorer)}
+
+    @classmethod
+    def of(cls, content: Mapping[str, Any]) -> Recipe:
+        """What `content` gave; nothing, as in projects of before there were recipes, is a Wiener filter.
+
+        Raises:
+            UserError: it is damaged, or holds what this version of the program does not know.
+        """
+        if not content:
+            return cls()
+        try:
+            name, strength, settings = content["restorer"], content["strength"], dict(content["settings"])
+            if not isinstance(name, str) or isinstance(strength, bool) or not isinstance(strength, int | float):
+                raise TypeError(f"restorer is {name!r}, and strength is {strength!r}")
+            return cls(restorer_of(name, settings), float(strength))
+        except (KeyError, TypeError, ValueError, UserError) as error:
+            why = str(error) if isinstance(error, UserError) else f"Reading it failed: {error!r}."
+            todo = "Choose a restorer in the window, which is saved in its place; or restore with --psf."
+            raise UserError("The recipe that is saved in the project cannot be used.", why, todo) from error
+
 
 def restorer_of(name: str, settings: Mapping[str, Any]) -> Restorer:
     """A restorer by name, with these settings; one that belongs to another is never ignored.
@@ -62,6 +85,25 @@ def restorer_of(name: str, settings: Mapping[str, Any]) -> Restorer:
             f"The settings of {name} are: {', '.join(known)}.",
         )
     return kind(**settings)
+
+
+@dataclass(frozen=True, eq=False)
+class Corrected:
+    """A photo, and what the restorer says of it at full strength: `pixels`, H x W x C, not clipped; and how far that is
+    borne out, where it was asked. `plan` is as in `Restored`."""
+
+    photo: Photo
+    pixels: Pixels
+    evidence: Evidence | None
+    plan: str = ""
+
+    def at(self, strength: float) -> Photo:
+        """So much of the correction, in percent: 0 gives the photo itself."""
+        if strength == 0.0:
+            return self.photo
+        mixed = np.empty_like(self.pixels)
+        _mix(self.photo.pixels, self.pixels, strength, out=mixed)
+        return self.photo.with_pixels(mixed)
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,29 +153,44 @@ def restore(
     _check_fits(psf, photo)
     if recipe.strength == 0.0:
         return Restored(photo, None)
-    seen, variance = unclipped(photo), recipe.restorer.variance(photo, psf)
-    noises = recipe.restorer.noises(photo, psf) if variance is None else recipe.restorer.overall_noises(variance)
-    usual = recipe.restorer.usual_plan(device)
-    planned = within(budget or Budget(), usual, photo.pixels.shape, partial(recipe.restorer.bytes_of_tiles, psf))
+    found = drained(correcting(photo, psf, recipe.restorer, device, judged, budget))
+    _mix(photo.pixels, found.pixels, recipe.strength, out=found.pixels)
+    return Restored(photo.with_pixels(found.pixels), found.evidence, found.plan)
+
+
+def correcting(
+    photo: Photo,
+    psf: PsfGrid,
+    restorer: Restorer,
+    device: str = "cpu",
+    judged: bool = True,
+    budget: Budget | None = None,
+) -> Steps[Corrected]:
+    """`restore` at full strength, step by step: it can be followed, stopped, and any strength taken of it."""
+    _check_fits(psf, photo)
+    seen, variance = unclipped(photo), restorer.variance(photo, psf)
+    noises = restorer.noises(photo, psf) if variance is None else restorer.overall_noises(variance)
+    usual = restorer.usual_plan(device)
+    planned = within(budget or Budget(), usual, photo.pixels.shape, partial(restorer.bytes_of_tiles, psf))
     weights = pixel_weights(seen, variance, max(noises))
-    pixels, plan = _worked_out(recipe.restorer, photo, psf, noises, weights, planned)
+    pixels, plan = yield from _worked_out(restorer, photo, psf, noises, weights, planned)
     _refuse_ruined(photo.pixels, pixels)
     found = None
     if judged:
         found = evidence(photo, pixels, psf, noises, variance)
         if found.moved > MOVED:
             raise UserError(f"The restored photo's colour has moved by {100 * found.moved:.0f} %.", UNFIT)
-    _trust(photo.pixels, pixels, psf, seen, recipe.strength)
-    return Restored(photo.with_pixels(pixels), found, told(usual, planned, plan))
+    _trust(photo.pixels, pixels, psf, seen)
+    return Corrected(photo, pixels, found, told(usual, planned, plan))
 
 
 def _worked_out(
     restorer: Restorer, photo: Photo, psf: PsfGrid, noises: list[float], weights: Weights | None, planned: Plan
-) -> tuple[Pixels, Plan]:
+) -> Steps[tuple[Pixels, Plan]]:
     """What a restorer makes of a photo, by the first plan, from the planned one on, for which there is memory."""
     for plan in plans(planned):
         try:
-            return restorer.pixels(photo, psf, noises, weights, plan.device, plan), plan
+            return (yield from restorer.restoring(photo, psf, noises, weights, plan.device, plan)), plan
         except (MemoryError, RuntimeError) as error:
             if not ran_out_of_memory(error):
                 raise
@@ -142,21 +199,33 @@ def _worked_out(
     )
 
 
-def _trust(before: Pixels, after: Pixels, psf: PsfGrid, seen: Known | None, strength: float) -> None:
-    """Corrects only as far as is sure and wished, and clips to [0, 1]: in place, in bands of rows."""
+def _trust(before: Pixels, after: Pixels, psf: PsfGrid, seen: Known | None) -> None:
+    """Corrects only as far as is sure: in place, in bands of rows."""
     height, width, channels = before.shape
 
     def work(rows: slice) -> None:
         part = after[rows]
-        for share in (
-            sureness(psf, height, width, channels, rows),
-            away_from_clipping(seen, psf, rows),
-            np.float32(strength / 100.0) if strength < 100.0 else None,
-        ):
+        for share in (sureness(psf, height, width, channels, rows), away_from_clipping(seen, psf, rows)):
             if share is not None:
                 part = before[rows] + share * (part - before[rows])
-        np.clip(part, 0.0, 1.0, out=after[rows])
+        after[rows] = part
 
+    _in_bands(work, height)
+
+
+def _mix(before: Pixels, after: Pixels, strength: float, out: Pixels) -> None:
+    """So much of the correction, in percent, clipped to [0, 1]: in bands of rows, also in place."""
+
+    def work(rows: slice) -> None:
+        part = after[rows]
+        if strength < 100.0:
+            part = before[rows] + np.float32(strength / 100.0) * (part - before[rows])
+        np.clip(part, 0.0, 1.0, out=out[rows])
+
+    _in_bands(work, len(after))
+
+
+def _in_bands(work: Callable[[slice], None], height: int) -> None:
     with ThreadPoolExecutor(cores()) as pool:
         for _ in pool.map(work, bands(0, height)):
             pass  # what is raised in a band is raised here

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass, fields
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,8 @@ from ddm_gui.engine.settings import Scope, check_value, setting
 Pixels = NDArray[np.float32]
 Known = NDArray[np.bool_]
 Weights = NDArray[np.bool_] | NDArray[np.float32]
+Answer = TypeVar("Answer")
+Steps = Generator[float, None, Answer]  # yields how much is done, a share of 1; closed, it ends where it is
 
 SURROUNDINGS = 1.5  # px: sigma of the Gaussian by which a pixel's noise-free value is guessed
 
@@ -28,6 +30,16 @@ def number(default: float | None, label: str, help: str, low: float, high: float
     """A field of a restorer that is a number in bounds, or None where that is its default."""
     choices = (None,) if default is None else ()
     return setting(default, label, help, scope=Scope.RUN, low=low, high=high, unit=unit, choices=choices)
+
+
+def drained(steps: Steps[Answer]) -> Answer:
+    """What steps come to, when nobody looks at them on the way."""
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            answer: Answer = end.value
+            return answer
 
 
 @dataclass(frozen=True)
@@ -82,6 +94,19 @@ class Restorer(ABC):
             device: 'cpu' or 'cuda:0' and so on.
             plan: how it is cut up; None: as `usual_plan` says.
         """
+
+    def restoring(
+        self,
+        photo: Photo,
+        psf: PsfGrid,
+        noises: Sequence[float],
+        weights: Weights | None,
+        device: str,
+        plan: Plan | None = None,
+    ) -> Steps[Pixels]:
+        """`pixels`, step by step where it takes long: it can be followed, and stopped between two steps."""
+        yield 0.0
+        return self.pixels(photo, psf, noises, weights, device, plan)
 
     def usual_plan(self, device: str) -> Plan:
         """How a photo is cut up, where memory asks for nothing else."""

@@ -11,17 +11,14 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from ddm_gui.engine.field_blur import Window
 from ddm_gui.engine.psf import PsfGrid
 from ddm_gui.engine.restore.data_step import DataStep, data_step
 from ddm_gui.engine.restore.plan import TILE, Plan
-from ddm_gui.engine.restore.restorer import Weights
+from ddm_gui.engine.restore.restorer import Pixels, Steps, Weights
 from ddm_gui.engine.restore.tiles import Tile, by_tiles
-
-Pixels = NDArray[np.float32]
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,28 +33,39 @@ class Blurred:
 
 def restored(
     blurred: Blurred,
-    restore: Callable[[DataStep], Tensor],
+    restore: Callable[[DataStep], Steps[Tensor]],
     halo: int,
     device: torch.device,
     plan: Plan | None = None,
-) -> Pixels:
+) -> Steps[Pixels]:
     """The photo restored by `restore`, which gives x of a data step; `halo` px around a tile are worked on with it."""
     tile = plan.tile if plan is not None else TILE
     height, width = blurred.pixels.shape[:2]
     kernels = torch.tensor(blurred.psf.kernels, device=device)
 
-    def work(pixels: Pixels, part: Tile) -> Pixels:
+    def work(pixels: Pixels, part: Tile) -> Steps[Pixels]:
         rows, cols = part.read
         window = Window(rows.start, cols.start, height, width)
         weights = None
         if blurred.weights is not None and (blurred.weights[part.read] != 1).any():
             weights = as_tensor(blurred.weights[part.read].astype(np.float32), device)
         step = data_step(as_tensor(pixels, device), kernels, weights, window)
-        found = step.inside(restore(step))[0]
+        found = step.inside((yield from restore(step)))[0]
         return found.permute(1, 2, 0).cpu().numpy()
 
-    with torch.inference_mode():
-        return by_tiles(blurred.pixels, tile, halo, work)
+    return _inferred(by_tiles(blurred.pixels, tile, halo, work))
+
+
+def _inferred(steps: Steps[Pixels]) -> Steps[Pixels]:
+    """Steps without gradients; whoever pulls them is left in the mode that he was in."""
+    while True:
+        with torch.inference_mode():
+            try:
+                share = next(steps)
+            except StopIteration as end:
+                pixels: Pixels = end.value
+                return pixels
+        yield share
 
 
 def as_tensor(pixels: Pixels, device: torch.device) -> Tensor:

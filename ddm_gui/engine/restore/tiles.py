@@ -10,12 +10,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
+
+from ddm_gui.engine.restore.restorer import Pixels, Steps
 
 FADE = 32  # px
 BAND = 256  # rows at a time, so that what lies between needs little memory beside a photo's own
-
-Pixels = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -50,12 +49,14 @@ def plan(height: int, width: int, tile: int, halo: int) -> Iterator[Tile]:
             yield Tile((read[0], read[1]), (kept[0], kept[1]))
 
 
-def by_tiles(pixels: Pixels, tile: int, halo: int, work: Callable[[Pixels, Tile], Pixels]) -> Pixels:
+def by_tiles(pixels: Pixels, tile: int, halo: int, work: Callable[[Pixels, Tile], Steps[Pixels]]) -> Steps[Pixels]:
     """A photo H x W x C, worked on by `work`, which gets what is read of each tile and gives the same size back."""
     height, width = pixels.shape[:2]
     result = np.zeros(pixels.shape, dtype=np.float32)
-    for part in plan(height, width, tile, halo):
-        done = work(pixels[part.read], part)[part.kept]
+    parts = list(plan(height, width, tile, halo))
+    for index, part in enumerate(parts):
+        whole = yield from _share(work(pixels[part.read], part), index, len(parts))
+        done = whole[part.kept]
         down, across = (_ramp(where, length) for where, length in zip(part.written, (height, width), strict=True))
         result[part.written] += done * (down[:, None] * across)[..., None]
     return result
@@ -65,6 +66,16 @@ def bands(first: int, last: int) -> Iterator[slice]:
     """Rows from `first` to before `last`, in bands, for what is done pixel by pixel."""
     for row in range(first, last, BAND):
         yield slice(row, min(row + BAND, last))
+
+
+def _share(steps: Steps[Pixels], index: int, count: int) -> Steps[Pixels]:
+    """The steps of one of several tiles as a share of those of all."""
+    while True:
+        try:
+            yield (index + next(steps)) / count
+        except StopIteration as end:
+            done: Pixels = end.value
+            return done
 
 
 def _spans(length: int, tile: int) -> list[slice]:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, ClassVar
 from ddm_gui.engine.photo import Photo
 from ddm_gui.engine.psf import PsfGrid
 from ddm_gui.engine.restore.plan import Plan
-from ddm_gui.engine.restore.restorer import Pixels, Restorer, Weights, number
+from ddm_gui.engine.restore.restorer import Pixels, Restorer, Steps, Weights, drained, number
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -49,6 +49,17 @@ class TotalVariation(Restorer):
         device: str,
         plan: Plan | None = None,
     ) -> Pixels:
+        return drained(self.restoring(photo, psf, noises, weights, device, plan))
+
+    def restoring(
+        self,
+        photo: Photo,
+        psf: PsfGrid,
+        noises: Sequence[float],
+        weights: Weights | None,
+        device: str,
+        plan: Plan | None = None,
+    ) -> Steps[Pixels]:
         # torch loads here: the window opens before it.
         import torch
 
@@ -60,14 +71,15 @@ class TotalVariation(Restorer):
     def halo(self, psf: PsfGrid) -> int:
         return HALO
 
-    def _admm(self, step: DataStep, sigma: float) -> Tensor:
+    def _admm(self, step: DataStep, sigma: float) -> Steps[Tensor]:
         """x of one tile."""
         strength = max(self.weight * sigma, 1e-6)
         rho = RHO * strength
         smooth = step.start()
         drift = smooth.new_zeros(smooth.shape)
         dual = smooth.new_zeros(2, *smooth.shape)
-        for _ in range(self.turns):
+        for turn in range(self.turns):
+            yield turn / self.turns
             x = step.solve(smooth - drift, rho)
             smooth, dual = _least_variation(x + drift, strength / rho, dual)
             drift = drift + x - smooth

@@ -16,8 +16,9 @@ from ddm_gui.engine.photo import Photo, read
 from ddm_gui.engine.psf import PsfGrid
 from ddm_gui.engine.restore import splitting
 from ddm_gui.engine.restore.dpir import Dpir
-from ddm_gui.engine.restore.recipe import RESTORERS, Recipe, restore, restore_photo, restorer_of
-from ddm_gui.engine.restore.restorer import Restorer, pixel_weights
+from ddm_gui.engine.restore.evidence import Evidence
+from ddm_gui.engine.restore.recipe import RESTORERS, Recipe, correcting, restore, restore_photo, restorer_of
+from ddm_gui.engine.restore.restorer import Restorer, drained, pixel_weights
 from ddm_gui.engine.restore.trust import BESIDE, away_from_clipping, sureness, unclipped
 from ddm_gui.engine.restore.tv import TotalVariation
 from ddm_gui.engine.restore.wiener import Wiener
@@ -236,3 +237,57 @@ def test_noise_that_grows_with_light_is_no_surprise_and_weights_gain() -> None:
     assert gains[0] > -0.5
     assert gains[1] > 0.7
     assert gains[2] > 0.4
+
+
+# Recipes, and restorations step by step
+
+
+def test_a_recipe_is_what_its_content_says() -> None:
+    for recipe in (Recipe(), Recipe(TotalVariation(weight=0.3), 40.0), Recipe(Dpir(denoiser="a.pth", steps=4))):
+        assert Recipe.of(recipe.content()) == recipe
+    assert Recipe.of({}) == Recipe()
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ({"restorer": "unsharp"}, "unsharp"),
+        ({"restorer": 3}, "3"),
+        ({"strength": 101}, "101"),
+        ({"strength": "all"}, "all"),
+        ({"strength": float("nan")}, "nan"),
+        ({"settings": {"turns": 0}}, "turns"),
+        ({"settings": {"denoiser": "x"}}, "denoiser"),
+        ({"settings": 3}, "int"),
+        ({"settings": None}, "NoneType"),
+    ],
+)
+def test_a_damaged_recipe_is_refused(change: dict[str, object], named: str) -> None:
+    with pytest.raises(UserError, match=named) as refused:
+        Recipe.of(Recipe(TotalVariation()).content() | change)
+    assert "recipe that is saved in the project" in refused.value.what
+
+
+def test_any_strength_can_be_taken_of_a_photo_that_is_corrected_once() -> None:
+    photo, restorer = blurred(), TotalVariation(turns=3)
+    found = drained(correcting(photo, PSF, restorer))
+    for strength in (0.0, 35.0, 100.0):
+        pixels = restore_photo(photo, PSF, Recipe(restorer, strength)).pixels
+        np.testing.assert_array_equal(found.at(strength).pixels, pixels)
+
+
+def test_a_restoration_tells_how_far_it_is_and_stops_when_it_is_closed() -> None:
+    steps = correcting(blurred(), PSF, TotalVariation(turns=4))
+    assert [next(steps) for _ in range(4)] == [0.0, 0.25, 0.5, 0.75]
+    steps.close()
+    with pytest.raises(StopIteration):
+        next(steps)
+
+
+def test_the_residual_around_a_pixel_is_its_root_mean_square() -> None:
+    residual = np.zeros((40, 40, 3), np.float32)
+    residual[:, 20:] = 2.0
+    around = Evidence(residual, 1.4, 0.0).around(2.0)
+    assert around.shape == (40, 40)
+    assert around[20, 5] < 0.01
+    assert around[20, 35] == pytest.approx(2.0, abs=0.01)
