@@ -383,7 +383,7 @@ def _chosen_restorer(arguments: argparse.Namespace, light: str, reporter: Report
     name = arguments.restorer or (Dpir.name if "denoiser" in typed else None)
     own = default_denoiser(light) if name in (None, Dpir.name) and "denoiser" not in typed else None
     if own is not None:
-        typed["denoiser"] = str(own.path)
+        typed["denoiser"] = own.name
         otherwise = "" if name else f" To do without it: --restorer {Wiener.name}."
         reporter.show(Note(f"Restoring with the denoiser that you learned, {own.name} ({Dpir.name}).{otherwise}"))
     return restorer_of(name or (Wiener.name if own is None else Dpir.name), typed)

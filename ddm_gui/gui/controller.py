@@ -26,7 +26,7 @@ from ddm_gui.engine.project import NAME, Project, StageState
 from ddm_gui.engine.psf import PsfGrid
 from ddm_gui.engine.psf_files import lens_name, load_psf, write_psf
 from ddm_gui.engine.restore.denoiser_files import file_named
-from ddm_gui.engine.restore.recipe import Recipe
+from ddm_gui.engine.restore.recipe import Recipe, default_recipe
 from ddm_gui.engine.restore.restorer import Restorer
 from ddm_gui.engine.settings import EVERY_PHOTO, PRESETS, DenoiserSettings, Settings, with_preset
 from ddm_gui.gui.areas import middle
@@ -110,7 +110,7 @@ class Controller(QObject):
         super().__init__(parent)
         self._situation = Situation()
         self._settings = Settings()
-        self._recipe = Recipe()
+        self._recipe: Recipe | None = None  # that somebody chose
         self._keeping = QTimer(self)
         self._keeping.setSingleShot(True)
         self._keeping.setInterval(KEPT_AFTER)
@@ -155,8 +155,10 @@ class Controller(QObject):
 
     @property
     def recipe(self) -> Recipe:
-        """How photos are restored."""
-        return self._recipe
+        """How photos are restored: as somebody chose, for this project; else as `default_recipe` says."""
+        if self._recipe is not None:
+            return self._recipe
+        return default_recipe(self._settings.light if self.psf is None else self.psf.light)
 
     @property
     def folder(self) -> Path | None:
@@ -197,7 +199,7 @@ class Controller(QObject):
 
     def set_recipe(self, recipe: Recipe) -> None:
         """How photos are restored from now on; a project keeps it."""
-        if recipe != self._recipe:
+        if recipe != self.recipe:
             self._recipe = recipe
             self.recipe_changed.emit(recipe)
             self._keeping.start()
@@ -285,7 +287,7 @@ class Controller(QObject):
             self._set_aside()
             photos = self._found[Role.DEGRADED].photos
             self._run(
-                Task.EXPORT, Export(photos, output, psf, file_format, quality, self._recipe, self._settings.device)
+                Task.EXPORT, Export(photos, output, psf, file_format, quality, self.recipe, self._settings.device)
             )
 
     def pause(self) -> None:
@@ -360,7 +362,7 @@ class Controller(QObject):
         if before is None or psf is None:
             return None
         whole = QRect(0, 0, before.picture.width, before.picture.height)
-        ground = Ground(before, middle(seen, SHOOT_OUT, whole), psf, self._recipe.strength, self._settings.device)
+        ground = Ground(before, middle(seen, SHOOT_OUT, whole), psf, self.recipe.strength, self._settings.device)
         self.go_on_shooting(ground, restorers)
         return ground
 
@@ -419,7 +421,8 @@ class Controller(QObject):
         clean, degraded = self._found[Role.CLEAN].sources, self._found[Role.DEGRADED].sources
         if self._root is None or not clean or not degraded:
             return None
-        return Project(self._root, clean, degraded, self._settings, self._recipe.content())
+        recipe = {} if self._recipe is None else self._recipe.content()
+        return Project(self._root, clean, degraded, self._settings, recipe)
 
     def _leave_project(self, *, always: bool = False) -> None:
         """Other photos are another project: what was learned before is not shown as theirs."""
@@ -442,11 +445,11 @@ class Controller(QObject):
     def _open_recipe(self, project: Project) -> None:
         """The recipe of a project; where it is damaged that is told, and photos are restored as in a new one."""
         try:
-            self._recipe = Recipe.of(project.recipe)
+            self._recipe = Recipe.of(project.recipe) if project.recipe else None
         except UserError as error:
-            self._recipe = Recipe()
+            self._recipe = None
             self._tell(error)
-        self.recipe_changed.emit(self._recipe)
+        self.recipe_changed.emit(self.recipe)
 
     def _keep_soon(self) -> None:
         """A change that waits to be saved is saved now."""
@@ -457,7 +460,9 @@ class Controller(QObject):
     @Slot()
     def _keep_recipe(self) -> None:
         """Writes the recipe, and nothing else, into a project that is on the disk; after a run that works there."""
-        if self._root is None or not (self._root / NAME).is_file() or self._worker is not None:
+        if self._recipe is None or self._root is None or self._worker is not None:
+            return
+        if not (self._root / NAME).is_file():
             return
         try:
             with locked(self._root):
@@ -483,6 +488,7 @@ class Controller(QObject):
         self.end_comparison()
         self._opened, self._looked_at = lens, None
         self.lens_opened.emit(lens)
+        self.recipe_changed.emit(self.recipe)
         self._set(opened=lens.name if lens is not None else "")
         self._preview()
 
@@ -668,6 +674,7 @@ class Controller(QObject):
         self._set(phase=Phase.IDLE, active=None, task=None, has_kernel=self._psf is not None)
         if task in (Task.LEARN, Task.DEMO):
             self._settle(failed)
+        self.recipe_changed.emit(self.recipe)  # it may have been a denoiser's run, or a first kernel
         report = Report(task, outcome, tuple(self._skipped), self._written, self._result, self._output)
         self._take_up()
         self.previews.spare(False)
@@ -707,7 +714,7 @@ class Controller(QObject):
         self._look_through(Role.DEGRADED, (photos.degraded,))
 
     def _preview(self) -> None:
-        self.previews.show(self._in_view, self._looked_at or self.psf, self._recipe, self._settings.device)
+        self.previews.show(self._in_view, self._looked_at or self.psf, self.recipe, self._settings.device)
 
     @Slot()
     def _wish_estimates(self) -> None:

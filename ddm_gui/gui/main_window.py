@@ -123,6 +123,7 @@ class MainWindow(QMainWindow):
         self._connect_controller()
         self._show_situation(self.controller.situation)
         self._show_denoisers()
+        self._show_recipe(self.controller.recipe)
         QApplication.styleHints().colorSchemeChanged.connect(self._follow_scheme)
 
     @property

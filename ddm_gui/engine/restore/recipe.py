@@ -13,6 +13,7 @@ import numpy as np
 from ddm_gui.engine.errors import UserError
 from ddm_gui.engine.photo import Photo
 from ddm_gui.engine.psf import PsfGrid
+from ddm_gui.engine.restore.denoiser_files import default_denoiser
 from ddm_gui.engine.restore.dpir import Dpir
 from ddm_gui.engine.restore.evidence import MOVED, Evidence, evidence
 from ddm_gui.engine.restore.field_filter import cores
@@ -49,13 +50,11 @@ class Recipe:
 
     @classmethod
     def of(cls, content: Mapping[str, Any]) -> Recipe:
-        """What `content` gave; nothing, as in projects of before there were recipes, is a Wiener filter.
+        """What `content` gave.
 
         Raises:
             UserError: it is damaged, or holds what this version of the program does not know.
         """
-        if not content:
-            return cls()
         try:
             name, strength, settings = content["restorer"], content["strength"], dict(content["settings"])
             if not isinstance(name, str) or isinstance(strength, bool) or not isinstance(strength, int | float):
@@ -65,6 +64,13 @@ class Recipe:
             why = str(error) if isinstance(error, UserError) else f"Reading it failed: {error!r}."
             todo = "Choose a restorer in the window, which is saved in its place; or restore with --psf."
             raise UserError("The recipe that is saved in the project cannot be used.", why, todo) from error
+
+
+def default_recipe(light: str) -> Recipe:
+    """How photos in this light are restored where nobody chose: by plug and play with one's own denoiser where that was
+    measured to be better than a Wiener filter; else by that filter."""
+    own = default_denoiser(light)
+    return Recipe() if own is None else Recipe(Dpir(denoiser=own.name))
 
 
 def restorer_of(name: str, settings: Mapping[str, Any]) -> Restorer:

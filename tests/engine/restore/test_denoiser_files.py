@@ -25,6 +25,8 @@ from ddm_gui.engine.restore.denoiser_files import (
 from ddm_gui.engine.restore.denoisers import load_denoiser
 from ddm_gui.engine.restore.dpir import Dpir
 from ddm_gui.engine.restore.learned_denoiser import LearnedDenoiser
+from ddm_gui.engine.restore.recipe import Recipe, default_recipe
+from ddm_gui.engine.restore.wiener import Wiener
 from ddm_gui.engine.settings import DenoiserSettings
 
 BETTER = DenoiserMeasures(8.0, 10.0, 12.0, psnr_blurred=22.0, psnr_wiener=25.0, psnr_dpir=26.0, parts=8)
@@ -179,3 +181,10 @@ def test_none_that_is_worse_than_wiener_is_taken_unasked() -> None:
     made("worse", measures=WORSE)
     assert default_denoiser() is None
     Dpir(denoiser="worse").check()
+
+
+def test_where_nobody_chose_photos_are_restored_with_the_default_denoiser_or_by_wiener() -> None:
+    assert default_recipe("display") == Recipe(Wiener())
+    made("mine")
+    assert default_recipe("display") == Recipe(Dpir(denoiser="mine"))
+    assert default_recipe("linear") == Recipe(Wiener())
