@@ -100,7 +100,7 @@ def restore(
             `Restored.plan` says so.
 
     Returns:
-        The photo with other pixels, clipped to [0, 1]; depth, orientation and metadata are kept. A kernel that does
+        The photo with other pixels, within its bounds; depth, orientation and metadata are kept. A kernel that does
         not blur leaves the photo as it is (Wiener). Where the kernel is not sure of itself less is corrected, and
         around areas that were clipped, which would ring.
 
@@ -123,7 +123,7 @@ def restore(
         found = evidence(photo, pixels, psf, noises, variance)
         if found.moved > MOVED:
             raise UserError(f"The restored photo's colour has moved by {100 * found.moved:.0f} %.", UNFIT)
-    _trust(photo.pixels, pixels, psf, seen, recipe.strength)
+    _trust(photo, pixels, psf, seen, recipe.strength)
     return Restored(photo.with_pixels(pixels), found, told(usual, planned, plan))
 
 
@@ -142,8 +142,9 @@ def _worked_out(
     )
 
 
-def _trust(before: Pixels, after: Pixels, psf: PsfGrid, seen: Known | None, strength: float) -> None:
-    """Corrects only as far as is sure and wished, and clips to [0, 1]: in place, in bands of rows."""
+def _trust(photo: Photo, after: Pixels, psf: PsfGrid, seen: Known | None, strength: float) -> None:
+    """Corrects only as far as is sure and wished, and clips to the photo's bounds: in place, in bands of rows."""
+    before = photo.pixels
     height, width, channels = before.shape
 
     def work(rows: slice) -> None:
@@ -155,7 +156,7 @@ def _trust(before: Pixels, after: Pixels, psf: PsfGrid, seen: Known | None, stre
         ):
             if share is not None:
                 part = before[rows] + share * (part - before[rows])
-        np.clip(part, 0.0, 1.0, out=after[rows])
+        np.clip(part, *photo.bounds, out=after[rows])
 
     with ThreadPoolExecutor(cores()) as pool:
         for _ in pool.map(work, bands(0, height)):
