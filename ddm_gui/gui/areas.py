@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from PySide6.QtCore import QPoint, QRect
 
-from ddm_gui.engine.exif import turned
+from ddm_gui.engine.formats.exif import turned
 from ddm_gui.engine.photo import Photo
 
 STEP = 64  # px

@@ -9,7 +9,7 @@ from pathlib import Path
 from PySide6.QtCore import QPoint, QRect
 
 from ddm_gui.engine.errors import UserError
-from ddm_gui.engine.exif import turned
+from ddm_gui.engine.formats.exif import turned
 from ddm_gui.engine.photo import Photo, in_light, read, upright
 from ddm_gui.engine.psf import PsfGrid
 from ddm_gui.engine.restore.part import part_of

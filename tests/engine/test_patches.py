@@ -9,12 +9,14 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from PIL import ImageCms
 
-from ddm_gui.engine import exif
 from ddm_gui.engine.errors import UserError
 from ddm_gui.engine.events import Event, Note, PhotoSkipped
+from ddm_gui.engine.formats import exif
+from ddm_gui.engine.formats.metadata import Metadata
 from ddm_gui.engine.patches import LUMA, PatchPool, check_sources, of_one_size
-from ddm_gui.engine.photo import Photo, find_photos, write
+from ddm_gui.engine.photo import Photo, find_photos, read, write
 from ddm_gui.engine.settings import Settings
 
 from ..conftest import write_dng
@@ -64,6 +66,17 @@ def generator(seed: int = 0) -> torch.Generator:
 
 
 # Loading
+
+
+def test_linear_light_of_8_bits_is_not_rounded_to_8_bits_again(tmp_path: Path) -> None:
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    write(Photo(np.full((30, 30, 3), 13 / 255), 8, metadata=Metadata(icc=profile)), tmp_path / "a.png")
+    linear = read(tmp_path / "a.png", "linear").pixels[0, 0, 0]
+    pool = load(tmp_path, reading=lambda path: read(path, "linear"), light="linear")
+    drawn = pool.draw(1, 16, generator()).pixels
+    assert float(drawn.min()) == pytest.approx(linear, rel=1e-6)
+    assert abs(linear - round(255 * linear) / 255) > 1e-4
+    assert pool.depth == 16
 
 
 def test_holds_what_the_files_hold(tmp_path: Path) -> None:
@@ -386,7 +399,7 @@ def test_one_folder_serves_as_both_where_the_region_splits_it(tmp_path: Path) ->
 
 def test_one_folder_serves_as_both_where_apertures_split_it(tmp_path: Path) -> None:
     for name, aperture in (("sharp", 5.66), ("soft", 16.0), ("softer", 16.0)):
-        photo = Photo(noise(60, 60), 8, exif=exif.to_bytes({exif.EXIF_DIRECTORY: {33437: aperture}}))
+        photo = Photo(noise(60, 60), 8, metadata=Metadata(exif.to_bytes({exif.EXIF_DIRECTORY: {33437: aperture}})))
         (tmp_path / "a").mkdir(exist_ok=True)
         write(photo, tmp_path / "a" / f"{name}.jpg")
     save(tmp_path / "b" / "1.png", noise(60, 60))
@@ -403,10 +416,10 @@ def test_one_folder_serves_as_both_where_apertures_split_it(tmp_path: Path) -> N
     assert "unknown aperture (1)" in caught.value.why
 
 
-def test_linear_light_needs_raw_on_both_sides(tmp_path: Path) -> None:
+def test_linear_light_must_be_told_on_both_sides(tmp_path: Path) -> None:
     save(tmp_path / "a" / "1.png", noise(60, 60))
     write_dng(tmp_path / "raw.dng", np.full((60, 60), 9000, np.uint16))
-    with pytest.raises(UserError, match="degraded photos are not camera RAW"):
+    with pytest.raises(UserError, match="None of the degraded photos can be read in linear light"):
         check([tmp_path / "raw.dng"], [tmp_path / "a"], light="linear")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Generator
 from dataclasses import replace
 from pathlib import Path
@@ -54,10 +55,11 @@ def test_one_file_for_each_photo_and_nothing_else(tmp_path: Path) -> None:
     assert report == RestoreReport(tuple(output / name for name in ("a.png", "b.jpg", "c.tif")), ())
     second = events[1]
     assert isinstance(second, PhotoRestored)
-    assert replace(second, residual=None, warning="") == PhotoRestored(
+    assert replace(second, residual=None, warning="", receipt=None) == PhotoRestored(
         str(source / "b.jpg"), str(output / "b.jpg"), 2, 3
     )
     assert second.residual is not None
+    assert str(second.receipt) == "8-bit"
     assert read(output / "c.tif").depth == 16
     expected = restore_photo(read(source / "a.png"), PSF).pixels
     np.testing.assert_allclose(read(output / "a.png").pixels, expected, atol=0.51 / 255)
@@ -102,6 +104,31 @@ def test_an_original_is_known_behind_a_link(tmp_path: Path) -> None:
         next(restore_photos([source], tmp_path / "link", PSF))
 
 
+def test_links_in_a_circle_end_in_a_sentence(tmp_path: Path) -> None:
+    source = folder_of(tmp_path / "in", "a.png")
+    (source / "b.png").symlink_to(source / "b.png")
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
+    for output in (tmp_path / "loop", tmp_path / "loop" / "inside"):
+        with pytest.raises(UserError, match="cannot be written"):
+            next(restore_photos([source], output, PSF))
+    _, report = pulled(restore_photos([source], tmp_path / "out", PSF))
+    assert [path.name for path in report.written] == ["a.png"]
+
+
+def test_a_folder_that_vanishes_on_the_way_ends_in_sentences(tmp_path: Path) -> None:
+    source = folder_of(tmp_path / "in", "a.png", "b.png", "c.png")
+    run = restore_photos([source], tmp_path / "out", PSF)
+    assert isinstance(next(run), PhotoRestored)
+    shutil.rmtree(tmp_path / "out")
+    written = next(run)
+    assert isinstance(written, PhotoSkipped)
+    assert "b.png cannot be written" in written.reason
+    shutil.rmtree(source)
+    read_again = next(run)
+    assert isinstance(read_again, PhotoSkipped)
+    assert "does not exist" in read_again.reason
+
+
 def test_an_earlier_result_is_replaced(tmp_path: Path) -> None:
     source = folder_of(tmp_path / "in", "a.png")
     output = folder_of(tmp_path / "out")
@@ -121,11 +148,10 @@ def test_photos_of_one_name_get_files_of_their_own(tmp_path: Path) -> None:
     assert dict(zip([path.name for path in report.written], names, strict=True)).get("a_2.png") == "a_2.png"
 
 
-def test_sixteen_bits_as_png_are_left_out_rather_than_halved(tmp_path: Path) -> None:
+def test_sixteen_bits_as_png_stay_sixteen(tmp_path: Path) -> None:
     source = folder_of(tmp_path / "in", "a.tif", depth=16)
     _, report = pulled(restore_photos([source], tmp_path / "out", PSF, "png"))
-    assert report.written == ()
-    assert "depth" in report.skipped[0][1]
+    assert read(report.written[0]).depth == 16
 
 
 def test_a_kernel_of_linear_light_restores_raw_in_linear_light_and_writes_it_as_it_is_displayed(tmp_path: Path) -> None:
