@@ -21,10 +21,12 @@ from safetensors.torch import save_file as save_tensors
 import ddm_gui
 from ddm_gui import cli
 from ddm_gui.cli import BUG, DONE, INTERRUPTED, MENDABLE, UNREAD, Interruption, Reporter, build_parser, in_words, main
-from ddm_gui.engine import demo, denoiser_trial, exif, flow, matching, photo, spectrum
+from ddm_gui.engine import demo, denoiser_trial, flow, matching, photo, spectrum
 from ddm_gui.engine.blurs import BLURS
 from ddm_gui.engine.errors import UserError
 from ddm_gui.engine.events import Event, Note, Stage
+from ddm_gui.engine.formats import exif
+from ddm_gui.engine.formats.metadata import Metadata
 from ddm_gui.engine.known_set import KnownSet
 from ddm_gui.engine.lock import locked
 from ddm_gui.engine.lpips import ALEXNET
@@ -598,7 +600,7 @@ def test_photos_are_told_by_camera_lens_aperture_and_size(tmp_path: Path, capsys
     for name, aperture in (("a", 5.6), ("b", 16.0), ("c", 16.0)):
         tags = {271: "Canon", 272: "Canon EOS 6D", exif.EXIF_DIRECTORY: {33437: aperture, 37386: 50.0}}
         pixels = np.full((20, 30, 3), 0.5, np.float32)
-        photo.write(photo.Photo(pixels, 8, exif=exif.to_bytes(tags)), tmp_path / f"{name}.jpg")
+        photo.write(photo.Photo(pixels, 8, metadata=Metadata(exif.to_bytes(tags))), tmp_path / f"{name}.jpg")
     (tmp_path / "d.jpg").write_bytes(b"no photo")
     assert main(["photos", str(tmp_path)]) == 0
     told = capsys.readouterr()

@@ -6,12 +6,14 @@ what to show; `close()` on the generator stops the run and keeps its checkpoint.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from enum import StrEnum
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from ddm_gui.engine.receipt import Receipt
 
 
 class Stage(StrEnum):
@@ -118,7 +120,8 @@ class StageDone(Event):
 class PhotoRestored(Event):
     """Step 3: one photo is written. `residual`: how much it differs from the photo when it is blurred again, root mean
     square in units of the noise (None at strength 0); `warning`: what to tell a person of that, '' where nothing;
-    `plan`: how it was worked on where memory asked for another way than the usual one, '' where not."""
+    `plan`: how it was worked on where memory asked for another way than the usual one, '' where not;
+    `receipt`: what the file holds, by reading it again."""
 
     source: str
     target: str
@@ -127,6 +130,7 @@ class PhotoRestored(Event):
     residual: float | None = None
     warning: str = ""
     plan: str = ""
+    receipt: Receipt | None = None
 
 
 @dataclass(frozen=True)
@@ -212,9 +216,13 @@ def event_name(event: Event) -> str:
 
 
 def to_json(event: Event) -> dict[str, Any]:
-    """One flat dictionary per event, its name under 'event'; arrays as nested lists."""
+    """One flat dictionary per event, its name under 'event'; arrays as nested lists, a receipt as a dictionary."""
     row: dict[str, Any] = {"event": event_name(event)}
     for field in fields(event):
         value = getattr(event, field.name)
-        row[field.name] = value.tolist() if isinstance(value, np.ndarray) else value
+        if isinstance(value, np.ndarray):
+            value = value.tolist()
+        elif isinstance(value, Receipt):
+            value = {"line": str(value), **asdict(value)}
+        row[field.name] = value
     return row

@@ -1,19 +1,20 @@
-"""Photos: files to float32 pixels and back. PNG, JPEG (8 bit), TIFF (8 and 16 bit) and camera RAW. Never torch or Qt.
+"""Photos: files to float32 pixels and back, with all that goes with them. Never torch or Qt.
 
-Pixels stay as the sensor recorded them; the EXIF orientation is kept beside them and applied only where a photo is
-shown (`upright`). What cannot be read exactly is refused with a sentence, never approximated.
+PNG, JPEG, TIFF, FITS and camera RAW; `formats` has how each is laid out. Pixels stay as the sensor recorded them; the
+EXIF orientation is kept beside them and applied only where a photo is shown (`upright`). What cannot be read exactly is
+refused with a sentence, never approximated; and what is written is read again, and compared with what was promised.
 """
 
 from __future__ import annotations
 
-import io
+import os
 import struct
 import threading
 import warnings
 import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,26 +22,42 @@ import numpy as np
 import rawpy
 from numpy.typing import NDArray
 from PIL import Image
-from PIL.JpegImagePlugin import JpegImageFile
-from PIL.PngImagePlugin import PngImageFile
 
-from ddm_gui.engine import exif as exif_entries
-from ddm_gui.engine import raw, tiff, tone_curve
+from ddm_gui.engine import tone_curve
 from ddm_gui.engine.errors import UserError
 from ddm_gui.engine.files import write_aside
+from ddm_gui.engine.formats import encoding, fits, jpeg, png, privacy, promise, raw, tiff
+from ddm_gui.engine.formats import exif as exif_tags
+from ddm_gui.engine.formats.metadata import Decoded, Layout, Metadata
+from ddm_gui.engine.receipt import Receipt
 
 PNG = frozenset({".png"})
 JPEG = frozenset({".jpg", ".jpeg"})
 TIFF = frozenset({".tif", ".tiff"})
+FITS = frozenset({".fits", ".fit", ".fts"})
 RAW_NAMES = (
     *("3fr", "ari", "arw", "bay", "cap", "cr2", "cr3", "crw", "dcr", "dng", "erf", "fff", "gpr", "iiq", "k25", "kdc"),
     *("mef", "mos", "mrw", "nef", "nrw", "orf", "pef", "raf", "raw", "rw2", "rwl", "sr2", "srf", "srw", "x3f"),
 )
 RAW = frozenset(f".{name}" for name in RAW_NAMES)
-EXTENSIONS = PNG | JPEG | TIFF | RAW
+KINDS = {"PNG": PNG, "JPEG": JPEG, "TIFF": TIFF, "FITS": FITS, "RAW": RAW}
+EXTENSIONS = frozenset().union(*KINDS.values())
+READERS: dict[str, Any] = {"PNG": png, "JPEG": jpeg, "TIFF": tiff, "FITS": fits, "RAW": raw}
 
-LARGEST_PIXELS = 400_000_000  # 4.8 GB as float32 colour; a larger claim is more likely a damaged or hostile header
-LONGEST_JPEG_EXIF = 65533 - len(b"Exif\0\0")  # bytes: what one JPEG segment holds
+LARGEST_MEGAPIXELS = 400.0  # 4.8 GB as float32 colour; a larger claim is more likely a damaged or hostile header
+LIMIT = "DDM_LARGEST_PHOTO"  # the environment variable by which a person sets another limit, in megapixels
+FLOAT = 32  # the depth of photos whose values are floats, or of no certain range
+
+# How files begin, and what they are then called.
+BEGINNINGS = (
+    (png.SIGNATURE, "PNG"),
+    (b"\xff\xd8\xff", "JPEG"),
+    (b"SIMPLE  =", "FITS"),
+    (b"II*\0", "TIFF"),
+    (b"MM\0*", "TIFF"),
+    (b"GIF8", "GIF"),
+    (b"BM", "BMP"),
+)
 
 # What the libraries raise on a file that is damaged or not what its name says.
 BAD_FILE = (
@@ -50,6 +67,7 @@ BAD_FILE = (
     TypeError,
     KeyError,
     IndexError,
+    AttributeError,  # tifffile: tags that must be there and are not
     EOFError,
     OverflowError,
     ZeroDivisionError,
@@ -64,29 +82,42 @@ BAD_FILE = (
 
 @dataclass(frozen=True, eq=False)
 class Photo:
-    """Pixels H x W x C, float32 in [0, 1], C 1 or 3 (R, G, B), read-only, in sensor orientation; and its metadata.
+    """Pixels H x W x C, float32, C 1 or 3 (R, G, B), read-only, in sensor orientation; and all that goes with them.
 
-    `depth` is the bits per value of the file (8 or 16; RAW counts as 16), `orientation` the EXIF orientation (1 to 8),
-    `source` the file it was read from, `exif` a TIFF structure without JPEG's 'Exif' prefix, `icc` a colour profile.
-    `light` is 'display' (the file's own encoding, with a tone curve) or 'linear' (RAW without sRGB's).
+    0 is black and 1 is white; of a file of floats `black` and `white` are what it had for them, which `write` gives
+    back. `depth` is the bits per value of the file: 8 or 16 (RAW counts as 16), or 32 of floats, whose pixels may lie
+    beyond [0, 1]. `orientation` is EXIF's (1 to 8), `source` the file it was read from. `light` is 'display' (the
+    file's own encoding) or 'linear'. `alpha` is H x W as the file has it, None where it has none.
     """
 
     pixels: NDArray[np.float32]
     depth: int
     orientation: int = 1
     source: Path | None = None
-    exif: bytes | None = None
-    icc: bytes | None = None
     light: str = "display"
+    alpha: NDArray[Any] | None = None
+    black: float = 0.0
+    white: float = 1.0
+    metadata: Metadata = field(default_factory=Metadata)
 
     def __post_init__(self) -> None:
         pixels = np.asarray(self.pixels, dtype=np.float32).view()
         if pixels.ndim != 3 or pixels.shape[2] not in (1, 3) or pixels.size == 0:
             raise ValueError(f"pixels must be height x width x (1 or 3), not {pixels.shape}")
-        if self.depth not in (8, 16) or self.orientation not in range(1, 9):
-            raise ValueError(f"depth {self.depth} must be 8 or 16, orientation {self.orientation} 1 to 8")
+        if self.depth not in (8, 16, FLOAT) or self.orientation not in range(1, 9):
+            raise ValueError(f"depth {self.depth} must be 8, 16 or 32, orientation {self.orientation} 1 to 8")
         pixels.flags.writeable = False
         object.__setattr__(self, "pixels", pixels)
+
+    @property
+    def is_transparent(self) -> bool:
+        """Whether one sees through it anywhere."""
+        return self.alpha is not None and bool((self.alpha < _largest(self.alpha.dtype)).any())
+
+    @property
+    def bounds(self) -> tuple[float, float]:
+        """What pixels can be: from black to white, or anything of floats."""
+        return (-np.inf, np.inf) if self.depth == FLOAT else (0.0, 1.0)
 
     def with_pixels(self, pixels: NDArray[np.float32]) -> Photo:
         """The same photo with other pixels, for instance restored ones."""
@@ -105,7 +136,7 @@ class PhotoHeader:
 
 def upright(photo: Photo) -> NDArray[np.float32]:
     """The photo's pixels as they are to be shown: a read-only view."""
-    return exif_entries.turned(photo.pixels, photo.orientation)
+    return exif_tags.turned(photo.pixels, photo.orientation)
 
 
 def find_photos(sources: Sequence[Path]) -> list[Path]:
@@ -124,7 +155,9 @@ def find_photos(sources: Sequence[Path]) -> list[Path]:
             raise UserError(f"{source} cannot be looked at.", f"{error}.", "Choose another.") from error
     if not found:
         raise UserError(
-            "There is no photo among what was chosen.", "Photos are PNG, JPEG, TIFF or camera RAW.", "Choose others."
+            "There is no photo among what was chosen.",
+            "Photos are PNG, JPEG, TIFF, FITS or camera RAW.",
+            "Choose others.",
         )
     return sorted(found)
 
@@ -135,23 +168,8 @@ def read_header(path: Path) -> PhotoHeader:
     Raises:
         UserError: the file cannot be read, naming it and the reason; the same as from `read` where the header tells.
     """
-    kind = _kind(path)
-    with _reading(path):
-        if kind == "TIFF":
-            about = tiff.layout(path)
-            header = PhotoHeader(about.width, about.height, about.channels, about.bits)
-        elif kind == "RAW":
-            header = PhotoHeader(*raw.layout(path), 16)
-        else:
-            with _opened(path) as image:
-                header = PhotoHeader(image.width, image.height, _channels(image), 8)
-    if header.width * header.height > LARGEST_PIXELS:
-        raise UserError(
-            f"{path} cannot be read.",
-            f"It is {header.width} x {header.height} pixels, more than {LARGEST_PIXELS // 10**6} megapixels.",
-            "Cut it into smaller photos.",
-        )
-    return header
+    about = _layout(path)
+    return PhotoHeader(about.width, about.height, about.channels, about.depth)
 
 
 def is_raw(path: Path) -> bool:
@@ -167,138 +185,158 @@ def read_entries(path: Path) -> list[dict[int, Any]]:
     Raises:
         UserError: the file cannot be read, naming it and the reason.
     """
-    readers = {"TIFF": (_tiff_entries,), "RAW": (_cr3_entries, _tiff_entries, _preview_entries)}
+    readers = {"RAW": (_cr3_entries, _tiff_entries, _preview_entries)}
     found = []
     for reader in readers.get(_kind(path), (_image_entries,)):
-        with _quiet(), suppress(*exif_entries.DAMAGED, rawpy.LibRawError, rawpy.NotSupportedError):
+        with _quiet(), suppress(*exif_tags.DAMAGED, rawpy.LibRawError, rawpy.NotSupportedError):
             found.append(reader(path))
     return found
 
 
 def check_light(path: Path, light: str) -> None:
-    """Refuses a file that does not hold this light.
+    """Refuses a file that does not hold this light, by its header.
 
     Raises:
-        UserError: 'linear' is asked of a file that is no RAW.
+        UserError: 'linear' is asked of a file that does not tell its tone curve, or the file cannot be read.
     """
     if light == "linear" and not is_raw(path):
-        raise UserError(
-            f"{path} cannot be read in linear light.",
-            "A tone curve was applied when it was saved; only camera RAW is without one.",
-            "Choose RAW photos, or a kernel that was learned in display light.",
-        )
+        about = _layout(path)
+        with _reading(path):
+            metadata = READERS[_kind(path)].metadata(path)
+        _tone_curves(path, metadata, about.channels, about.depth)
 
 
 def read(path: Path, light: str = "display") -> Photo:
     """Reads a photo; its size is checked before it is decoded.
 
     RAW is developed by LibRaw: the camera's white balance, no brightening, no sharpening, no noise taken away, sRGB's
-    colours in 16 bits; with its tone curve, but for `light` 'linear'.
+    colours in 16 bits; with its tone curve, but for `light` 'linear'. Of other files `light` 'linear' undoes the tone
+    curve that their colour profile tells.
 
     Raises:
-        UserError: the file cannot be read, naming it and the reason; 'linear' is asked of a file that is no RAW.
+        UserError: the file cannot be read, naming it and the reason; 'linear' is asked of a file that does not tell its
+            tone curve.
     """
+    about = _layout(path)
     check_light(path, light)
-    header = read_header(path)
     kind = _kind(path)
     with _reading(path):
-        if kind == "TIFF":
-            values, exif, icc = tiff.decode(path)
-        elif kind == "RAW":
-            values, orientation = raw.decode(path, light)
-            exif, icc = exif_entries.only_orientation(orientation), None
-        else:
-            values, exif, icc = _decode(path)
-        exif, orientation = exif_entries.checked(exif)
-    pixels = _without_alpha(path, values).astype(np.float32)
-    pixels /= np.float32((1 << header.depth) - 1)
-    return Photo(pixels, header.depth, orientation, path, exif, icc, light)
+        picture = raw.decode(path, light) if kind == "RAW" else READERS[kind].decode(path)
+    metadata = picture.metadata
+    exif, orientation = exif_tags.checked(metadata.exif)
+    if metadata.exif and exif is None:
+        metadata = replace(metadata, left_out=(*metadata.left_out, "EXIF, which was damaged"))
+    pixels, black, white = _normalised(path, picture.values, about.depth)
+    photo = Photo(
+        pixels,
+        about.depth,
+        fits.BOTTOM_UP if kind == "FITS" else orientation,
+        path,
+        light if kind == "RAW" else "display",
+        picture.alpha,
+        black,
+        white,
+        replace(metadata, exif=exif),
+    )
+    return in_light(photo, light)
 
 
 def in_light(photo: Photo, light: str) -> Photo:
-    """A photo of a RAW file in the other light, as `read` would give it but for rounding; any photo in its own.
+    """A photo in the other light, as `read` would give it but for rounding.
 
     Raises:
-        UserError: 'linear' is asked of a photo that is not from RAW.
+        UserError: 'linear' is asked of a photo whose file does not tell its tone curve.
     """
     if photo.light == light:
         return photo
-    if light == "linear" and photo.source is not None:
-        check_light(photo.source, light)
-    convert = tone_curve.to_linear if light == "linear" else tone_curve.to_display
-    return replace(photo, pixels=convert(photo.pixels), light=light)
+    curves = _tone_curves(photo.source, photo.metadata, photo.pixels.shape[2], photo.depth)
+    display = photo.black, photo.white
+    black, white = curves[0].to_linear(np.array(display)).tolist()
+    if light == "linear":
+        pixels = _stretched(tone_curve.to_linear(_widened(photo.pixels, *display), curves), black, white)
+    else:
+        pixels = _stretched(tone_curve.to_display(_widened(photo.pixels, black, white), curves), *display)
+    return replace(photo, pixels=pixels, light=light)
 
 
 def thumbnail(path: Path, size: int) -> NDArray[np.uint8]:
     """A small picture for the window: H x W x 3, upright, its longer side at most `size` pixels.
 
-    Quick where the format allows: JPEG is decoded at a fraction of its size, RAW gives its embedded preview.
+    Quick where the format allows: JPEG is decoded at a fraction of its size, RAW gives its embedded preview. Floats are
+    shown from their darkest to their brightest but for half a percent each.
 
     Raises:
         UserError: the file cannot be read, naming it and the reason.
     """
-    header = read_header(path)
-    kind = _kind(path)
-    if kind == "TIFF":
-        photo = read(path)
-        step = max(1, max(photo.pixels.shape[:2]) // (2 * size))  # a bit more than is shown: the rest is smoothed
-        image, orientation = _as_image(_quantised(photo.pixels[::step, ::step], 8)), photo.orientation
-    elif kind == "RAW":
+    header, kind = read_header(path), _kind(path)
+    if kind == "RAW":
         with _reading(path):
             image, orientation = raw.preview(path)
+    elif kind == "JPEG":
+        with _reading(path):
+            image = jpeg.thumbnail(path, size, header.channels)
+            _, orientation = exif_tags.checked(jpeg.metadata(path).exif)
     else:
-        with _reading(path), _opened(path) as opened:
-            opened.draft("RGB" if header.channels == 3 else "L", (size, size))
-            image = opened.convert("RGB")
-            _, orientation = exif_entries.checked(opened.info.get("exif"))
+        photo = read(path)
+        step = max(1, max(photo.pixels.shape[:2]) // (2 * size))  # a bit more than is shown: the rest is smoothed
+        pixels = photo.pixels[::step, ::step]
+        if photo.depth == FLOAT:
+            low, high = np.percentile(pixels, (0.5, 99.5))
+            pixels = (pixels - low) / max(high - low, 1e-9)
+        image, orientation = _as_image(_quantised(pixels, 8)), photo.orientation
     image.thumbnail((size, size))
-    return np.ascontiguousarray(exif_entries.turned(np.asarray(image.convert("RGB")), orientation))
+    return np.ascontiguousarray(exif_tags.turned(np.asarray(image.convert("RGB")), orientation))
 
 
-def write(photo: Photo, path: Path, file_format: str = "same", quality: int = 95) -> None:
-    """Writes a photo with its EXIF and ICC; pixels are not turned, values are rounded to the depth and clipped.
+def write(
+    photo: Photo, path: Path, file_format: str = "same", quality: int = 95, strip_private: bool = False
+) -> Receipt:
+    """Writes a photo with all that goes with it, and reads it again; pixels are not turned.
 
-    `file_format` is 'png' (8 bit), 'jpeg' (8 bit, `quality` up to 100, full colour resolution), 'tiff' (8 or 16 bit,
-    as the photo is), 'tiff16', or 'same': as the suffix of `path` says. The file is complete or not there at all.
+    `file_format` is 'png' (8 or 16 bits, as the photo is), 'jpeg' (8 bit, `quality` up to 100, full colour resolution),
+    'tiff' (8 or 16 bits or float, as the photo is), 'tiff16', 'fits' (of a photo from FITS), or 'same': as the suffix
+    of `path` says. Values are rounded to the depth, and clipped but for floats. The file is complete or not there at
+    all. With `strip_private` position, serial numbers, owners and thumbnails are left out.
+
+    Returns:
+        What is in the file, and what is not. Metadata that cannot be written never cost the picture.
 
     Raises:
-        UserError: a 16-bit photo as PNG (half of its depth would be lost), the photo's own source as target, a suffix
-            that is not written, or a place that cannot be written.
+        UserError: the format cannot hold what the photo is (floats as PNG, transparency as JPEG), the photo's own
+            source as target, a suffix that is not written, or a place that cannot be written.
         ValueError: the photo is in linear light, which every viewer would show too dark: see `in_light`.
     """
     if photo.light != "display":
         raise ValueError(f"a photo in {photo.light} light is not written")
-    written = _format_of(path) if file_format == "same" else file_format
+    kind, depth = _written_as(photo, path, file_format)
     if photo.source is not None and path.exists() and photo.source.exists() and path.samefile(photo.source):
         raise UserError(f"{path} is the photo itself.", "An original is never overwritten.", "Choose another folder.")
-    if written == "png":
-        if photo.depth == 16:
-            raise UserError(
-                f"{path.name} would lose half of its depth.",
-                "The photo has 16 bits per value, and PNG is written with 8.",
-                "Choose TIFF, which keeps them.",
-            )
-        content = _encode(photo, "PNG", compress_level=4)
-    elif written == "jpeg":
-        content = _encode(photo, "JPEG", quality=quality, subsampling=0)
-    elif written in ("tiff", "tiff16"):
-        values = _quantised(photo.pixels, 16 if written == "tiff16" else photo.depth)
-        with _quiet():
-            content = tiff.encode(values, _exif_to_write(photo), photo.icc)
-    else:
-        raise ValueError(f"there is no format called {file_format!r}")
+    about = photo.metadata
+    if about.kind != "FITS":
+        about = replace(about, exif=exif_tags.with_orientation(about.exif, photo.orientation))
+    about, taken = privacy.stripped(about) if strip_private else (about, ())
+    picture, lost = _to_write(photo, kind, depth, about)
+    content, missing = _encoded(picture, kind, quality, photo.orientation)
     try:
         write_aside(path, content)
     except OSError as error:
         raise UserError(f"{path} cannot be written.", f"{error}.", "Choose another folder.") from error
+    again: Decoded | str
+    try:
+        with _reading(path):
+            again = READERS[kind].decode(path)
+    except UserError as error:
+        again = error.why
+    return promise.receipt(picture, again, kind, (*lost, *missing), taken)
 
 
 def suffix_for(source: Path, file_format: str) -> str:
-    """The suffix of the file that `write` makes of this source: 'same' is PNG for PNG, TIFF for TIFF and RAW."""
+    """The suffix of the file that `write` makes of this source: 'same' is its own, but TIFF for RAW."""
     if file_format != "same":
-        return {"png": ".png", "jpeg": ".jpg", "tiff": ".tif", "tiff16": ".tif", "dng": ".dng"}[file_format]
+        suffixes = {"png": ".png", "jpeg": ".jpg", "tiff": ".tif", "tiff16": ".tif", "fits": ".fits", "dng": ".dng"}
+        return suffixes[file_format]
     kind = _kind_of_suffix(source)
-    return {"PNG": ".png", "JPEG": source.suffix, "TIFF": ".tif", "RAW": ".tif"}[kind]
+    return {"PNG": ".png", "TIFF": ".tif", "RAW": ".tif"}.get(kind, source.suffix)
 
 
 def targets(sources: Sequence[Path], output: Path, file_format: str) -> list[Path]:
@@ -324,7 +362,7 @@ def rounded(photo: Photo, depth: int) -> Photo:
     """The photo as a file of `depth` bits (8 or 16) gives it back."""
     pixels = _quantised(photo.pixels, depth).astype(np.float32)
     pixels /= np.float32((1 << depth) - 1)
-    return replace(photo, pixels=pixels, depth=depth)
+    return replace(photo, pixels=pixels, depth=depth, black=0.0, white=1.0)
 
 
 # Kinds of files
@@ -344,42 +382,99 @@ def _photos_of(source: Path) -> list[Path]:
     if not inside:
         raise UserError(
             f"There is no photo in {source}.",
-            "It holds no PNG, JPEG, TIFF or camera RAW file; folders inside it are not searched.",
+            "It holds no PNG, JPEG, TIFF, FITS or camera RAW file; folders inside it are not searched.",
             "Choose the folder in which the photos are.",
         )
     return inside
 
 
 def _kind_of_suffix(path: Path) -> str:
-    for kind, suffixes in (("PNG", PNG), ("JPEG", JPEG), ("TIFF", TIFF), ("RAW", RAW)):
+    for kind, suffixes in KINDS.items():
         if path.suffix.lower() in suffixes:
             return kind
     raise UserError(f"{path} cannot be read.", f"'{path.suffix}' is not a kind of photo that this program knows.")
 
 
 def _kind(path: Path) -> str:
-    """'PNG', 'JPEG', 'TIFF' or 'RAW', of a file that is there and not empty."""
+    """'PNG', 'JPEG', 'TIFF', 'FITS' or 'RAW', of a file that is there, not empty, and begins like one."""
     kind = _kind_of_suffix(path)
     if not path.is_file():
         raise UserError(f"{path} cannot be read.", "It does not exist, or is not a file.")
-    if path.stat().st_size == 0:
+    with _reading(path), open(path, "rb") as stream:
+        beginning = stream.read(16)
+    if not beginning:
         raise UserError(f"{path} cannot be read.", "It is empty.")
+    found = next((name for start, name in BEGINNINGS if beginning.startswith(start)), kind)
+    if found not in (kind, "TIFF" if kind == "RAW" else kind):  # most RAW files are TIFF files inside
+        raise UserError(
+            f"{path} cannot be read.",
+            f"It is a {found} file by its content, and not what its name says.",
+            "Give it the ending that it should have.",
+        )
     return kind
 
 
-def _format_of(path: Path) -> str:
-    """The `file_format` that a target's suffix stands for."""
-    suffix = path.suffix.lower()
-    for name, suffixes in (("png", PNG), ("jpeg", JPEG), ("tiff", TIFF)):
-        if suffix in suffixes:
-            return name
-    raise UserError(f"{path} cannot be written.", f"'{path.suffix}' is not written.", "Use .png, .jpg or .tif.")
+def _layout(path: Path) -> Layout:
+    """What a file's header says, within the limit on sizes.
+
+    Raises:
+        UserError: the file cannot be read, or is too large.
+    """
+    with _reading(path):
+        about: Layout = READERS[_kind(path)].layout(path)
+    largest = _largest_megapixels()
+    if about.width * about.height > largest * 1e6:
+        raise UserError(
+            f"{path} cannot be read.",
+            f"It is {about.width} x {about.height} pixels, more than {largest:g} megapixels.",
+            f"Cut it into smaller photos, or set the environment variable {LIMIT} to more megapixels.",
+        )
+    return about
+
+
+def _largest_megapixels() -> float:
+    """The limit on sizes, as a person set it."""
+    said = os.environ.get(LIMIT, "")
+    try:
+        return float(said) if said else LARGEST_MEGAPIXELS
+    except ValueError as error:
+        raise UserError(f"{LIMIT} is '{said}'.", "It must be a number of megapixels.", "Set it to 400, say.") from error
+
+
+def _written_as(photo: Photo, path: Path, file_format: str) -> tuple[str, int]:
+    """Kind and depth of the file to be written.
+
+    Raises:
+        UserError: it is not written, or cannot hold what the photo is.
+    """
+    kinds = {"png": "PNG", "jpeg": "JPEG", "tiff": "TIFF", "tiff16": "TIFF", "fits": "FITS"}
+    if file_format == "same":
+        suffix = path.suffix.lower()
+        kind = next((name for name in kinds.values() if suffix in KINDS[name]), "")
+        if not kind:
+            why = f"'{path.suffix}' is not written."
+            raise UserError(f"{path} cannot be written.", why, "Use .png, .jpg, .tif or .fits.")
+    elif file_format in kinds:
+        kind = kinds[file_format]
+    else:
+        raise ValueError(f"there is no format called {file_format!r}")
+    if kind == "PNG" and photo.depth == FLOAT:
+        why = "The photo's values are floats, and those of PNG whole numbers."
+        raise UserError(f"{path.name} would lose part of its values.", why, "Choose TIFF, or 16-bit TIFF.")
+    if kind == "JPEG" and photo.is_transparent:
+        why = "The photo is transparent in places, and JPEG never is."
+        raise UserError(f"{path.name} would lose its transparency.", why, "Choose PNG or TIFF.")
+    if kind == "FITS" and photo.metadata.kind != "FITS":
+        why = "FITS is written only of photos that were FITS."
+        raise UserError(f"{path} cannot be written.", why, "Choose TIFF.")
+    depths = {"jpeg": 8, "tiff16": 16, "fits": FLOAT}
+    return kind, 8 if kind == "JPEG" else depths.get(file_format, photo.depth)
 
 
 # Reading
 
 # Warnings are a setting of the whole process: two threads that changed it at once could leave it changed.
-_warnings_lock = threading.Lock()
+_warnings_lock = threading.RLock()
 
 
 @contextmanager
@@ -409,86 +504,107 @@ def _reading(path: Path) -> Iterator[None]:
         raise UserError(f"{path} cannot be read.", why) from error
 
 
-@contextmanager
-def _opened(path: Path) -> Iterator[PngImageFile | JpegImageFile]:
-    """A PNG or JPEG file, its header read and found to be of a kind that is read exactly.
-
-    The classes are called by name, not through `Image.open`: nothing else is tried on a file that names itself PNG,
-    and Pillow's own limit on sizes, which is one for the whole process, stays as it is.
-    """
-    with open(path, "rb") as stream:
-        if path.suffix.lower() in PNG:
-            depth = stream.read(25)[24:]  # of the IHDR chunk, which comes first (PNG, section 11.2.1)
-            stream.seek(0)
-            image: PngImageFile | JpegImageFile = PngImageFile(stream)
-            if depth == b"\x10":
-                raise _refused(path, "It is a PNG with 16 bits per value", "a TIFF with 16 bits")
-            if getattr(image, "n_frames", 1) > 1:
-                raise _refused(path, "It is an animation", "single pictures")
-        else:
-            image = JpegImageFile(stream)
-        with image:
-            if image.mode in ("1", "CMYK"):
-                word = {"1": "in black and white only, without grey", "CMYK": "in CMYK, the colours of printing"}
-                raise _refused(path, f"It is {word[image.mode]}", "RGB or grey")
-            yield image
-
-
-def _refused(path: Path, why: str, wanted: str) -> UserError:
-    """A kind of photo that is not read, and how to save it so that it is."""
-    return UserError(f"{path} cannot be read.", f"{why}, which this program does not read.", f"Save it as {wanted}.")
-
-
-def _channels(image: Image.Image) -> int:
-    """1 for grey, 3 for RGB and palettes."""
-    return 1 if image.mode in ("L", "LA") else 3
-
-
 def _image_entries(path: Path) -> dict[int, Any]:
-    with _opened(path) as image:
-        return exif_entries.entries(image.info.get("exif", b""))
+    return exif_tags.entries(READERS[_kind(path)].metadata(path).exif or b"")
 
 
 def _tiff_entries(path: Path) -> dict[int, Any]:
     with open(path, "rb") as stream:
-        return exif_entries.from_tiff(stream)
+        return exif_tags.from_tiff(stream)
 
 
 def _cr3_entries(path: Path) -> dict[int, Any]:
     with open(path, "rb") as stream:
-        return exif_entries.from_cr3(stream)
+        return exif_tags.from_cr3(stream)
 
 
 def _preview_entries(path: Path) -> dict[int, Any]:
-    return exif_entries.entries(raw.preview_exif(path) or b"")
+    return exif_tags.entries(raw.preview_exif(path) or b"")
 
 
-def _decode(path: Path) -> tuple[NDArray[Any], bytes | None, bytes | None]:
-    """Pixels (H x W x channels, alpha last where there is one), EXIF and ICC bytes of a PNG or JPEG file."""
-    with _opened(path) as image:
-        image.load()
-        transparent = image.mode in ("LA", "RGBA") or "transparency" in image.info
-        mode = ("L" if _channels(image) == 1 else "RGB") + ("A" if transparent else "")
-        if mode == "LA" and image.mode == "L":
-            # A grey level that stands for transparent: Pillow converts that to RGBA only.
-            values = np.asarray(image.convert("RGBA"))[..., 2:]
-        else:
-            values = np.asarray(image if image.mode == mode else image.convert(mode))
-        exif = image.info.get("exif")
-        icc = image.info.get("icc_profile")
-    return values.reshape(*values.shape[:2], -1), exif, icc
+def _tone_curves(path: Path | None, about: Metadata, channels: int, depth: int) -> tuple[tone_curve.Curve, ...]:
+    """How light is encoded.
+
+    Raises:
+        UserError: the file does not say, or says something that cannot be undone.
+    """
+    try:
+        return encoding.tone_curves(about, channels, depth)
+    except ValueError as error:
+        why = str(error)
+        raise UserError(
+            f"{path or 'The photo'} cannot be read in linear light.",
+            f"{why[0].upper()}{why[1:]}.",
+            "Choose RAW photos, or such with a colour profile, or a kernel that was learned in display light.",
+        ) from error
 
 
-def _without_alpha(path: Path, values: NDArray[Any]) -> NDArray[Any]:
-    """Drops an alpha channel that is opaque everywhere; any other is refused."""
-    if values.shape[2] in (1, 3):
-        return values
-    if values[..., -1].min() < np.iinfo(values.dtype).max:
-        raise _refused(path, "It is transparent in places", "a photo without transparency")
-    return values[..., :-1]
+def _normalised(path: Path, values: NDArray[Any], depth: int) -> tuple[NDArray[np.float32], float, float]:
+    """Pixels with black as 0 and white as 1; and what these were.
+
+    Of floats black is 0, or the least value where that is below it; white is 1, or the greatest where that is above.
+
+    Raises:
+        UserError: some values are no numbers.
+    """
+    if depth != FLOAT:
+        pixels = values.astype(np.float32)
+        pixels /= np.float32((1 << depth) - 1)
+        return pixels, 0.0, 1.0
+    black, white = min(0.0, float(values.min())), max(1.0, float(values.max()))
+    if not np.isfinite(black) or not np.isfinite(white):
+        raise UserError(
+            f"{path} cannot be read.", "Some of its values are no numbers, or infinite.", "Fill them, with black say."
+        )
+    return _stretched(values, black, white), black, white
+
+
+def _stretched(values: NDArray[Any], black: float, white: float) -> NDArray[np.float32]:
+    """Values from black to white as [0, 1]."""
+    if (black, white) == (0.0, 1.0):
+        return values.astype(np.float32, copy=False)
+    return ((values - black) / (white - black)).astype(np.float32)
+
+
+def _widened(pixels: NDArray[np.float32], black: float, white: float) -> NDArray[Any]:
+    """What `_stretched` was given."""
+    return pixels if (black, white) == (0.0, 1.0) else pixels.astype(np.float64) * (white - black) + black
 
 
 # Writing
+
+
+def _to_write(photo: Photo, kind: str, depth: int, about: Metadata) -> tuple[Decoded, list[str]]:
+    """The picture as its file will hold it, and what it is not able to."""
+    lost = list(about.left_out)
+    if depth == FLOAT:
+        values = _widened(photo.pixels, photo.black, photo.white)
+        if kind == "TIFF":
+            values = values.astype(np.float32, copy=False)
+    else:
+        values = _quantised(photo.pixels, depth)
+        if (photo.black, photo.white) != (0.0, 1.0):
+            lost.append(f"the range of its values: {photo.black:.6g} to {photo.white:.6g} became 0 to 1")
+    alpha = None
+    if photo.alpha is not None and kind == "JPEG":
+        lost.append("alpha, which was opaque everywhere")
+    elif photo.alpha is not None:
+        alpha = _as_type(photo.alpha, values.dtype)
+    return Decoded(values, alpha, about), lost
+
+
+def _encoded(picture: Decoded, kind: str, quality: int, orientation: int) -> tuple[bytes, list[str]]:
+    """A file as bytes, and what it does not hold; metadata that cannot be written are left out."""
+    options = (quality,) if kind == "JPEG" else ()
+    about = picture.metadata
+    turned = Metadata(exif_tags.with_orientation(None, orientation), kind=kind, own=about.own if kind == "FITS" else ())
+    with _quiet():
+        try:
+            content, missing = READERS[kind].encode(picture, *options)
+            return content, missing
+        except exif_tags.DAMAGED as error:
+            content, missing = READERS[kind].encode(replace(picture, metadata=turned), *options)
+            return content, [*missing, f"metadata, which cannot be written ({error})"]
 
 
 def _quantised(pixels: NDArray[np.float32], depth: int) -> NDArray[Any]:
@@ -498,25 +614,17 @@ def _quantised(pixels: NDArray[np.float32], depth: int) -> NDArray[Any]:
     return scaled.astype(np.uint8 if depth == 8 else np.uint16)
 
 
-def _encode(photo: Photo, file_format: str, **options: Any) -> bytes:
-    """A PNG or JPEG file as bytes."""
-    values = _quantised(photo.pixels, 8)
-    image = _as_image(values)
-    exif = _exif_to_write(photo)
-    if exif is not None:
-        if file_format == "JPEG" and len(exif) > LONGEST_JPEG_EXIF:  # from a TIFF with a preview or maker notes in it
-            exif = exif_entries.to_bytes({exif_entries.ORIENTATION: photo.orientation})
-        options["exif"] = b"Exif\0\0" + exif
-    if photo.icc:
-        options["icc_profile"] = photo.icc
-    content = io.BytesIO()
-    image.save(content, file_format, **options)
-    return content.getvalue()
+def _largest(kind: np.dtype[Any]) -> float:
+    """What stands for opaque."""
+    return 1.0 if kind.kind == "f" else float(np.iinfo(kind).max)
 
 
-def _exif_to_write(photo: Photo) -> bytes | None:
-    """The photo's EXIF, or the least that says how it is turned."""
-    return photo.exif or exif_entries.only_orientation(photo.orientation)
+def _as_type(alpha: NDArray[Any], kind: np.dtype[Any]) -> NDArray[Any]:
+    """Alpha as values of another type, opaque staying opaque; the same where it is of this type."""
+    if alpha.dtype == kind:
+        return alpha
+    scaled = alpha.astype(np.float64) * (_largest(kind) / _largest(alpha.dtype))
+    return (scaled if kind.kind == "f" else np.rint(scaled)).astype(kind)
 
 
 def _as_image(values: NDArray[np.uint8]) -> Image.Image:

@@ -17,6 +17,8 @@ from numpy.typing import NDArray
 
 from ddm_gui.engine.errors import UserError
 from ddm_gui.engine.files import write_aside
+from ddm_gui.engine.formats import fits
+from ddm_gui.engine.noise import PhotonNoise
 from ddm_gui.engine.psf import CONVENTION, PsfGrid, centred, field_positions
 
 ARRAYS = (".npz", ".npy")  # endings of the files that hold kernels alone: neither noise nor light
@@ -137,26 +139,27 @@ def _as_tiff(psf: PsfGrid) -> bytes:
 
 
 def _as_fits(psf: PsfGrid) -> bytes:
-    from astropy.io import fits  # slow to load, and seldom needed
-
-    image = fits.PrimaryHDU(np.ascontiguousarray(psf.kernels))
-    header = image.header
-    for axis, name in enumerate(("COL", "ROW", "CHANNEL", "NODE COL", "NODE ROW"), start=1):
-        header[f"CTYPE{axis}"] = name
-    header["NOISE"] = (psf.noise_sigma if psf.noise_sigma is not None else "unknown", "sigma, range of 1")
-    if psf.photon_noise is not None:
-        header["SHOT"] = (psf.photon_noise.shot, "variance of the noise from black to white")
-        header["READ"] = (psf.photon_noise.read, "variance of the noise at black")
-    header["LIGHT"] = (psf.light, "what the kernels blur")
-    header["KERNERR"] = (psf.kernel_error, "how far a kernel may be from the truth")
+    names = ("COL", "ROW", "CHANNEL", "NODE COL", "NODE ROW")
+    cards = [fits.card(f"CTYPE{axis}", name) for axis, name in enumerate(names, start=1)]
+    cards += [
+        fits.card("NOISE", psf.noise_sigma if psf.noise_sigma is not None else "unknown", "sigma, range of 1"),
+        *(_photon_cards(psf.photon_noise) if psf.photon_noise is not None else ()),
+        fits.card("LIGHT", psf.light, "what the kernels blur"),
+        fits.card("KERNERR", psf.kernel_error, "how far a kernel may be from the truth"),
+    ]
     for line in (CONVENTION, json.dumps(dict(psf.provenance))):
-        header.add_history(line)
-    parts: list[Any] = [image]
+        cards += fits.history(line)
+    parts = [fits.hdu(psf.kernels, cards)]
     if psf.confidence is not None:
-        parts.append(fits.ImageHDU(np.ascontiguousarray(psf.confidence), name="CONFIDENCE"))
-    content = io.BytesIO()
-    fits.HDUList(parts).writeto(content)
-    return content.getvalue()
+        parts.append(fits.hdu(psf.confidence, extension="CONFIDENCE"))
+    return b"".join(parts)
+
+
+def _photon_cards(noise: PhotonNoise) -> tuple[bytes, bytes]:
+    return (
+        fits.card("SHOT", noise.shot, "variance of the noise from black to white"),
+        fits.card("READ", noise.read, "variance of the noise at black"),
+    )
 
 
 WRITERS: dict[str, Callable[[PsfGrid], bytes]] = {

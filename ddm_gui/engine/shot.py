@@ -10,9 +10,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from ddm_gui.engine import exif
 from ddm_gui.engine.apertures import counted, written
 from ddm_gui.engine.errors import UserError
+from ddm_gui.engine.formats import exif
 from ddm_gui.engine.photo import PhotoHeader, read_entries, read_header
 
 MAKE, MODEL = 271, 272

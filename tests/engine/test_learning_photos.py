@@ -8,9 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ddm_gui.engine import exif, learning_photos
+from ddm_gui.engine import learning_photos
 from ddm_gui.engine.errors import UserError
 from ddm_gui.engine.events import Event, Note, PhotoSkipped
+from ddm_gui.engine.formats import exif
+from ddm_gui.engine.formats.metadata import Metadata
 from ddm_gui.engine.learning_photos import Reading, chosen
 from ddm_gui.engine.photo import Photo, find_photos, read, write
 from ddm_gui.engine.settings import Settings
@@ -26,7 +28,7 @@ def folder(tmp_path: Path) -> Path:
     inside.mkdir()
     for name, aperture in (("a.jpg", 5.6), ("b.jpg", 16.0), ("c.jpg", None)):
         tags = exif.to_bytes({exif.EXIF_DIRECTORY: {33437: aperture}}) if aperture else None
-        write(Photo(np.full((20, 20, 3), 0.5), 8, exif=tags), inside / name)
+        write(Photo(np.full((20, 20, 3), 0.5), 8, metadata=Metadata(tags)), inside / name)
     write_dng(inside / "d.dng", np.full((64, 64), 9000, np.uint16))
     return inside
 

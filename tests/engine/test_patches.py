@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 import torch
 
-from ddm_gui.engine import exif
 from ddm_gui.engine.errors import UserError
 from ddm_gui.engine.events import Event, Note, PhotoSkipped
+from ddm_gui.engine.formats import exif
+from ddm_gui.engine.formats.metadata import Metadata
 from ddm_gui.engine.patches import LUMA, PatchPool, check_sources, of_one_size
 from ddm_gui.engine.photo import Photo, find_photos, write
 from ddm_gui.engine.settings import Settings
@@ -386,7 +387,7 @@ def test_one_folder_serves_as_both_where_the_region_splits_it(tmp_path: Path) ->
 
 def test_one_folder_serves_as_both_where_apertures_split_it(tmp_path: Path) -> None:
     for name, aperture in (("sharp", 5.66), ("soft", 16.0), ("softer", 16.0)):
-        photo = Photo(noise(60, 60), 8, exif=exif.to_bytes({exif.EXIF_DIRECTORY: {33437: aperture}}))
+        photo = Photo(noise(60, 60), 8, metadata=Metadata(exif.to_bytes({exif.EXIF_DIRECTORY: {33437: aperture}})))
         (tmp_path / "a").mkdir(exist_ok=True)
         write(photo, tmp_path / "a" / f"{name}.jpg")
     save(tmp_path / "b" / "1.png", noise(60, 60))

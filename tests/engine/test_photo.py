@@ -15,10 +15,11 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
-from ddm_gui.engine import exif
 from ddm_gui.engine.errors import UserError
+from ddm_gui.engine.formats import exif
+from ddm_gui.engine.formats.metadata import Metadata
 from ddm_gui.engine.photo import (
-    LARGEST_PIXELS,
+    LARGEST_MEGAPIXELS,
     Photo,
     PhotoHeader,
     find_photos,
@@ -116,14 +117,14 @@ def test_what_holds_no_photo_is_refused(folder: Path) -> None:
 )
 @pytest.mark.parametrize("channels", [1, 3])
 def test_written_and_read_is_the_same(folder: Path, suffix: str, depth: int, file_format: str, channels: int) -> None:
-    photo = photo_of(depth, channels, orientation=6, exif=EXIF, icc=ICC)
+    photo = photo_of(depth, channels, orientation=6, metadata=Metadata(EXIF, ICC))
     path = folder / f"写真{suffix}"
     write(photo, path, file_format)
     again = read(path)
     assert np.array_equal(again.pixels, photo.pixels)
-    assert (again.depth, again.orientation, again.icc, again.source) == (depth, 6, ICC, path)
-    assert again.exif is not None
-    assert exif.entries(again.exif) == exif.entries(EXIF)
+    assert (again.depth, again.orientation, again.metadata.icc, again.source) == (depth, 6, ICC, path)
+    assert again.metadata.exif is not None
+    assert exif.entries(again.metadata.exif) == exif.entries(EXIF)
     assert read_header(path) == PhotoHeader(31, 23, channels, depth)
     assert [item.name for item in folder.iterdir()] == [path.name]
 
@@ -131,19 +132,19 @@ def test_written_and_read_is_the_same(folder: Path, suffix: str, depth: int, fil
 @pytest.mark.parametrize("channels", [1, 3])
 def test_jpeg_keeps_metadata_and_nearly_the_pixels(folder: Path, channels: int) -> None:
     smooth = np.linspace(0, 1, 40 * 60 * channels, dtype=np.float32).reshape(40, 60, channels)
-    write(Photo(smooth, 16, 6, None, EXIF, ICC), folder / "a.JPG", "jpeg")
+    write(Photo(smooth, 16, 6, metadata=Metadata(EXIF, ICC)), folder / "a.JPG", "jpeg")
     photo = read(folder / "a.JPG")
     assert np.abs(photo.pixels - smooth).max() < 0.02
-    assert (photo.depth, photo.orientation, photo.exif, photo.icc) == (8, 6, EXIF, ICC)
+    assert (photo.depth, photo.orientation, photo.metadata.exif, photo.metadata.icc) == (8, 6, EXIF, ICC)
     assert photo.pixels.shape == (40, 60, channels)
 
 
 def test_exif_too_long_for_jpeg_is_cut_to_the_orientation(folder: Path) -> None:
     long = exif.to_bytes({exif.ORIENTATION: 8, 270: "x" * 70_000})
-    write(photo_of(8, 3, orientation=8, exif=long), folder / "a.jpg")
+    write(photo_of(8, 3, orientation=8, metadata=Metadata(long)), folder / "a.jpg")
     photo = read(folder / "a.jpg")
     assert photo.orientation == 8
-    assert photo.exif == exif.only_orientation(8)
+    assert photo.metadata.exif == exif.only_orientation(8)
 
 
 @pytest.mark.parametrize("suffix", [".png", ".jpg", ".tif"])
@@ -174,9 +175,13 @@ def test_rounded_is_what_a_file_gives_back(folder: Path, depth: int, file_format
     np.testing.assert_array_equal(rounded(photo, depth).pixels, photo.pixels)
 
 
-def test_16_bits_are_not_written_as_png(folder: Path) -> None:
+def test_what_a_format_cannot_hold_is_refused(folder: Path) -> None:
     with pytest.raises(UserError, match="Choose TIFF"):
-        write(photo_of(16, 3), folder / "a.png", "png")
+        write(Photo(photo_of(8, 3).pixels, 32), folder / "a.png")
+    with pytest.raises(UserError, match="Choose PNG or TIFF"):
+        write(photo_of(8, 3, alpha=np.zeros((23, 31), np.uint8)), folder / "a.jpg")
+    with pytest.raises(UserError, match="only of photos that were FITS"):
+        write(photo_of(8, 3), folder / "a.fits")
     assert not list(folder.iterdir())
 
 
@@ -238,14 +243,7 @@ def image(mode: str, **options: Any) -> Image.Image:
 @pytest.mark.parametrize(
     ("name", "made", "options", "reason"),
     [
-        ("a.png", Image.fromarray(np.zeros((9, 9), np.uint16)), {}, "16 bits"),
         ("a.png", image("1"), {}, "black and white"),
-        ("a.png", image("RGBA", color=(1, 2, 3, 254)), {}, "transparent"),
-        ("a.png", image("LA", color=(1, 254)), {}, "transparent"),
-        ("a.png", image("RGB"), {"transparency": (0, 0, 0)}, "transparent"),
-        ("a.png", image("L"), {"transparency": 0}, "transparent"),
-        ("a.png", image("P"), {"transparency": 0}, "transparent"),
-        ("a.tif", image("RGBA", color=(1, 2, 3, 254)), {}, "transparent"),
         ("a.png", image("L"), {"save_all": True, "append_images": [image("L", color=9)]}, "animation"),
         ("a.jpg", image("CMYK"), {}, "CMYK"),
     ],
@@ -307,7 +305,7 @@ def test_a_file_that_may_not_be_read(folder: Path) -> None:
 
 
 def test_a_huge_claim_is_refused_before_it_is_decoded(folder: Path) -> None:
-    side = int(LARGEST_PIXELS**0.5) + 1
+    side = int((LARGEST_MEGAPIXELS * 1e6) ** 0.5) + 1
     image("L").save(folder / "a.png")
     content = bytearray((folder / "a.png").read_bytes())
     content[16:24] = struct.pack(">LL", side, side)
@@ -375,7 +373,7 @@ def test_hostile_files_end_in_a_photo_or_a_sentence(shared_data: Path) -> None:
             photos.append(read(path))
         except UserError as error:
             refused[str(path)] = error
-    assert min(len(photos), len(refused)) > 10
+    assert min(len(photos), len(refused)) > 4
     assert all(0.0 <= photo.pixels.min() <= photo.pixels.max() <= 1.0 for photo in photos)
     assert all(path in error.what and error.why for path, error in refused.items())
 
@@ -397,7 +395,7 @@ def test_neither_torch_nor_qt_is_imported() -> None:
 
 def test_png_bytes_are_those_of_pillow(folder: Path) -> None:
     """What is written is an ordinary file: Pillow reads the same values and the same profile from it."""
-    photo = photo_of(8, 3, icc=ICC)
+    photo = photo_of(8, 3, metadata=Metadata(icc=ICC))
     write(photo, folder / "a.png")
     with Image.open(io.BytesIO((folder / "a.png").read_bytes())) as opened:
         assert opened.info["icc_profile"] == ICC

@@ -11,7 +11,8 @@ import pytest
 import tifffile
 from PIL.TiffImagePlugin import IFDRational
 
-from ddm_gui.engine import exif
+from ddm_gui.engine.formats import exif
+from ddm_gui.engine.formats.metadata import Metadata
 from ddm_gui.engine.photo import Photo, write
 from ddm_gui.engine.shot import Group, Shot, Taken, grouped, in_one_line, read_shot, read_taken
 
@@ -23,7 +24,7 @@ TAKEN = Shot("NIKON CORPORATION", "NIKON D750", "50mm f/1.8", 5.6, 50.0)
 def save(path: Path, main: dict[int, Any], details: dict[int, Any], size: tuple[int, int] = (20, 30)) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     tags = main | ({exif.EXIF_DIRECTORY: details} if details else {})
-    write(Photo(np.full((*size, 3), 0.5), 8, exif=exif.to_bytes(tags) if tags else None), path)
+    write(Photo(np.full((*size, 3), 0.5), 8, metadata=Metadata(exif.to_bytes(tags) if tags else None)), path)
     return path
 
 

@@ -21,7 +21,6 @@ from PySide6.QtWidgets import (
 from pytestqt.qtbot import QtBot
 
 import ddm_gui
-from ddm_gui.engine import exif
 from ddm_gui.engine.errors import UserError
 from ddm_gui.engine.events import (
     Event,
@@ -34,6 +33,8 @@ from ddm_gui.engine.events import (
     Stage,
     StageStarted,
 )
+from ddm_gui.engine.formats import exif
+from ddm_gui.engine.formats.metadata import Metadata
 from ddm_gui.engine.photo import Photo, write
 from ddm_gui.engine.project import NAME
 from ddm_gui.engine.psf import PsfGrid
@@ -75,7 +76,7 @@ def test_under_each_set_stands_what_its_photos_are_and_which_apertures_differ(
     folder.mkdir()
     for index, aperture in enumerate((5.6, 16.0, 16.0)):
         tags = exif.to_bytes({272: "Canon EOS 6D", exif.EXIF_DIRECTORY: {33437: aperture}})
-        write(Photo(np.full((40, 60, 3), 0.5), 8, exif=tags), folder / f"{index}.jpg")
+        write(Photo(np.full((40, 60, 3), 0.5), 8, metadata=Metadata(tags)), folder / f"{index}.jpg")
     with_photos(window, qtbot, folder, degraded_folder)
     clean, degraded = window.folders.zones[Role.CLEAN], window.folders.zones[Role.DEGRADED]
     words = unbroken("60 x 40, Canon EOS 6D, f/5.6 (1), f/16 (2)")

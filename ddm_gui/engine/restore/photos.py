@@ -33,13 +33,14 @@ def restore_photos(
     device: str = "cpu",
     budget: Budget | None = None,
     only_missing: bool = False,
+    strip_private: bool = False,
 ) -> Generator[Event, None, RestoreReport]:
     """Restores photos (files, or folders of them) into a folder, one file for each and nothing else.
 
     A file keeps the photo's stem; where two photos would get the same name, the second becomes `name_2`. Each file is
     complete or not there, so the run may be closed at any event. A file of an earlier run is replaced. Under a PSF of
-    linear light RAW photos are read and restored in linear light, and written with sRGB's tone curve; others are left
-    out.
+    linear light photos are restored in linear light and written as they were encoded; those that do not tell their tone
+    curve are left out.
 
     Args:
         inputs: photos and folders of photos.
@@ -49,6 +50,7 @@ def restore_photos(
         quality: of JPEG files, to 100.
         only_missing: leaves alone what an earlier run has restored: a file that is whole, of its photo's size, and not
             older than that. With which settings it was restored is not asked.
+        strip_private: whether position, serial numbers, owners and thumbnails are left out.
 
     Yields:
         PhotoRestored or PhotoSkipped for each photo, after its file is complete; before them a Note of how many there
@@ -74,9 +76,9 @@ def restore_photos(
         header = read_header(source)
         check_size((header.height, header.width, header.channels), budget)
         found = restore(read(source, psf.light), psf, recipe, device, budget=budget)
-        write(in_light(found.photo, "display"), target, file_format, quality)
+        receipt = write(in_light(found.photo, "display"), target, file_format, quality, strip_private)
         residual, warning = (None, "") if found.evidence is None else (found.evidence.rms, found.evidence.warning)
-        return PhotoRestored(str(source), str(target), done, len(pairs), residual, warning, plan=found.plan)
+        return PhotoRestored(str(source), str(target), done, len(pairs), residual, warning, found.plan, receipt)
 
     written: list[Path] = []
     skipped: list[tuple[Path, str]] = []

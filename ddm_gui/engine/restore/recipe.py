@@ -108,7 +108,7 @@ class Corrected:
         if strength == 0.0:
             return self.photo
         mixed = np.empty_like(self.pixels)
-        _mix(self.photo.pixels, self.pixels, strength, out=mixed)
+        _mix(self.photo, self.pixels, strength, out=mixed)
         return self.photo.with_pixels(mixed)
 
 
@@ -148,7 +148,7 @@ def restore(
             `Restored.plan` says so.
 
     Returns:
-        The photo with other pixels, clipped to [0, 1]; depth, orientation and metadata are kept. A kernel that does
+        The photo with other pixels, within its bounds; depth, orientation and metadata are kept. A kernel that does
         not blur leaves the photo as it is (Wiener). Where the kernel is not sure of itself less is corrected, and
         around areas that were clipped, which would ring.
 
@@ -160,7 +160,7 @@ def restore(
     if recipe.strength == 0.0:
         return Restored(photo, None)
     found = drained(correcting(photo, psf, recipe.restorer, device, judged, budget))
-    _mix(photo.pixels, found.pixels, recipe.strength, out=found.pixels)
+    _mix(photo, found.pixels, recipe.strength, out=found.pixels)
     return Restored(photo.with_pixels(found.pixels), found.evidence, found.plan)
 
 
@@ -219,14 +219,15 @@ def _trust(before: Pixels, after: Pixels, psf: PsfGrid, seen: Known | None) -> N
     _in_bands(work, height)
 
 
-def _mix(before: Pixels, after: Pixels, strength: float, out: Pixels) -> None:
-    """So much of the correction, in percent, clipped to [0, 1]: in bands of rows, also in place."""
+def _mix(photo: Photo, after: Pixels, strength: float, out: Pixels) -> None:
+    """So much of the correction, in percent, clipped to the photo's bounds: in bands of rows, also in place."""
+    before = photo.pixels
 
     def work(rows: slice) -> None:
         part = after[rows]
         if strength < 100.0:
             part = before[rows] + np.float32(strength / 100.0) * (part - before[rows])
-        np.clip(part, 0.0, 1.0, out=out[rows])
+        np.clip(part, *photo.bounds, out=out[rows])
 
     _in_bands(work, len(after))
 

@@ -54,10 +54,11 @@ def test_one_file_for_each_photo_and_nothing_else(tmp_path: Path) -> None:
     assert report == RestoreReport(tuple(output / name for name in ("a.png", "b.jpg", "c.tif")), ())
     second = events[1]
     assert isinstance(second, PhotoRestored)
-    assert replace(second, residual=None, warning="") == PhotoRestored(
+    assert replace(second, residual=None, warning="", receipt=None) == PhotoRestored(
         str(source / "b.jpg"), str(output / "b.jpg"), 2, 3
     )
     assert second.residual is not None
+    assert str(second.receipt) == "8-bit"
     assert read(output / "c.tif").depth == 16
     expected = restore_photo(read(source / "a.png"), PSF).pixels
     np.testing.assert_allclose(read(output / "a.png").pixels, expected, atol=0.51 / 255)
@@ -121,11 +122,10 @@ def test_photos_of_one_name_get_files_of_their_own(tmp_path: Path) -> None:
     assert dict(zip([path.name for path in report.written], names, strict=True)).get("a_2.png") == "a_2.png"
 
 
-def test_sixteen_bits_as_png_are_left_out_rather_than_halved(tmp_path: Path) -> None:
+def test_sixteen_bits_as_png_stay_sixteen(tmp_path: Path) -> None:
     source = folder_of(tmp_path / "in", "a.tif", depth=16)
     _, report = pulled(restore_photos([source], tmp_path / "out", PSF, "png"))
-    assert report.written == ()
-    assert "depth" in report.skipped[0][1]
+    assert read(report.written[0]).depth == 16
 
 
 def test_a_kernel_of_linear_light_restores_raw_in_linear_light_and_writes_it_as_it_is_displayed(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from scipy.signal import convolve2d
 from ddm_gui.engine.degradation import blur_same
 from ddm_gui.engine.errors import UserError
 from ddm_gui.engine.field_blur import blur_field_same
+from ddm_gui.engine.formats.metadata import Metadata
 from ddm_gui.engine.photo import Photo, read
 from ddm_gui.engine.psf import PsfGrid
 from ddm_gui.engine.restore import recipe
@@ -105,9 +106,9 @@ def test_one_kernel_serves_all_colours_and_each_colour_may_have_its_own(sharp: n
 
 
 def test_metadata_is_kept(sharp: np.ndarray) -> None:
-    photo = Photo(sharp[:40, :40], 16, orientation=6, source=Path("a.tif"), exif=b"exif", icc=b"icc")
+    photo = Photo(sharp[:40, :40], 16, orientation=6, source=Path("a.tif"), metadata=Metadata(b"exif", b"icc"))
     restored = restore_photo(photo, psf(LENS))
-    for name in ("depth", "orientation", "source", "exif", "icc"):
+    for name in ("depth", "orientation", "source", "metadata"):
         assert getattr(restored, name) == getattr(photo, name)
 
 

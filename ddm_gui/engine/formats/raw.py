@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,14 +13,22 @@ from numpy.typing import NDArray
 from PIL import Image
 from PIL.JpegImagePlugin import JpegImageFile
 
+from ddm_gui.engine.formats import exif as exif_tags
+from ddm_gui.engine.formats import ifd
+from ddm_gui.engine.formats.metadata import Decoded, Layout, Metadata
+
+MAKER_NOTE, COLOUR_SPACE, SRGB_SPACE = 37500, 40961, 1
+# Of the file's own tags those that tell of the shot and not of the sensor's values; resolution is not one of them.
+DESCRIPTIVE = tuple(tag for tag in exif_tags.DESCRIPTIVE if tag not in (exif_tags.ORIENTATION, 282, 283, 296))
+
 # What a flip of LibRaw (bit 0: mirrored left-right, bit 1: top-bottom, bit 2: transposed first) is called in EXIF.
 EXIF_OF_FLIP = {0: 1, 1: 2, 3: 3, 2: 4, 4: 5, 6: 6, 7: 7, 5: 8}
 # What LibRaw takes as power and slope: sRGB's tone curve (IEC 61966-2-1), or none.
 GAMMA = {"display": (2.4, 12.92), "linear": (1.0, 1.0)}
 
 
-def layout(path: Path) -> tuple[int, int, int]:
-    """Width, height and channels (1 or 3) as developed: LibRaw stretches pixels that are not square.
+def layout(path: Path) -> Layout:
+    """Size and channels as developed: LibRaw stretches pixels that are not square.
 
     Raises:
         rawpy.LibRawError, OSError: it is damaged or of an unknown camera.
@@ -28,11 +38,17 @@ def layout(path: Path) -> tuple[int, int, int]:
         aspect = sizes.pixel_aspect
         width = int(sizes.iwidth * aspect + 0.5) if aspect > 1.0 else sizes.iwidth
         height = int(sizes.iheight / aspect + 0.5) if aspect < 1.0 else sizes.iheight
-        return width, height, _channels(raw)
+        return Layout(width, height, _channels(raw), False, 16)
 
 
-def decode(path: Path, light: str = "display") -> tuple[NDArray[Any], int]:
-    """Pixels (H x W x 1 or 3, uint16) in sensor orientation, and the EXIF orientation.
+def metadata(path: Path) -> Metadata:
+    """What goes with the pixels, as they are developed; without how the picture is turned."""
+    exif, left_out = _exif(path)
+    return Metadata(exif, kind="RAW", left_out=left_out)
+
+
+def decode(path: Path, light: str = "display") -> Decoded:
+    """Pixels (uint16) in sensor orientation, and what the file tells of the shot.
 
     With sRGB's tone curve ('display') or without ('linear'): the same colours, the same white.
 
@@ -42,7 +58,9 @@ def decode(path: Path, light: str = "display") -> tuple[NDArray[Any], int]:
     with rawpy.imread(str(path)) as raw:
         orientation = EXIF_OF_FLIP[raw.sizes.flip & 7]
         channels = _channels(raw)
-        return _developed(raw, output_bps=16, gamma=GAMMA[light])[..., :channels], orientation
+        values = _developed(raw, output_bps=16, gamma=GAMMA[light])[..., :channels]
+    about = metadata(path)
+    return Decoded(values, None, replace(about, exif=exif_tags.with_orientation(about.exif, orientation)))
 
 
 def preview(path: Path) -> tuple[Image.Image, int]:
@@ -87,6 +105,29 @@ def _embedded(raw: Any) -> Any:
         return raw.extract_thumb()
     except (rawpy.LibRawNoThumbnailError, rawpy.LibRawUnsupportedThumbnailError):
         return None
+
+
+def _exif(path: Path) -> tuple[bytes | None, tuple[str, ...]]:
+    """EXIF of the developed picture: the file's own, or else its preview's; and what was left of it, in words."""
+    with open(path, "rb") as stream:
+        try:
+            structure = ifd.read(stream)
+        except ValueError:  # no TIFF inside, as most cameras have it
+            structure = ifd.Structure("<", ())
+    if structure.first.get(ifd.EXIF) is None:
+        with suppress(rawpy.LibRawError, rawpy.NotSupportedError, *exif_tags.DAMAGED):
+            structure, _ = exif_tags.structure_of((preview_exif(path) or b"").removeprefix(b"Exif\0\0"))
+    order, first = structure.order, structure.first
+    kept = [entry for entry in first.entries if entry.tag in DESCRIPTIVE or entry.tag in (ifd.EXIF, ifd.GPS)]
+    if not kept:
+        return None, ()
+    inner = first.inside(ifd.EXIF)
+    left_out = ("the maker note, which holds good in the RAW only",) if inner.get(MAKER_NOTE) is not None else ()
+    developed = inner.without([MAKER_NOTE, ifd.INTEROPERABILITY]).with_entries(
+        [ifd.number(COLOUR_SPACE, [SRGB_SPACE], order, 3)]
+    )
+    whole = ifd.Directory(tuple(kept)).with_entries([ifd.Entry(ifd.EXIF, ifd.LONG, 1, directories=(developed,))])
+    return ifd.write(ifd.Structure(order, (whole,))), left_out
 
 
 def _channels(raw: Any) -> int:

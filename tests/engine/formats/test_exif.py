@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
-from ddm_gui.engine import exif
+from ddm_gui.engine.formats import exif
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))

@@ -1,0 +1,1 @@
+"""A file per kind of photo: what is in it, decoded and encoded. `photo` alone calls them."""

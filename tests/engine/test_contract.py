@@ -1,0 +1,196 @@
+"""The contract: a kernel that does not blur gives back the file that went in, in every format; the receipt says so."""
+
+from __future__ import annotations
+
+import struct
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tifffile
+from astropy.io import fits as astropy_fits
+from PIL import Image, ImageCms
+
+from ddm_gui.engine.events import PhotoRestored
+from ddm_gui.engine.formats import exif, photoshop, tiff
+from ddm_gui.engine.formats.metadata import Metadata
+from ddm_gui.engine.photo import FLOAT, Photo, read, write
+from ddm_gui.engine.psf import PsfGrid
+from ddm_gui.engine.receipt import Receipt
+from ddm_gui.engine.restore.photos import restore_photos
+from ddm_gui.engine.restore.recipe import Recipe
+from ddm_gui.engine.restore.wiener import Wiener
+from ddm_gui.engine.simulate import dead_leaves
+
+from ..conftest import write_dng
+
+IDENTITY = PsfGrid(np.pad(np.ones((1, 1, 1, 1, 1), np.float32), [(0, 0)] * 3 + [(3, 3)] * 2), 0.0)
+PICTURE = dead_leaves(40, 56, np.random.default_rng(0))
+EXIF = exif.to_bytes({exif.ORIENTATION: 6, 271: "Maker", exif.EXIF_DIRECTORY: {36867: "2026:01:02 03:04:05"}})
+ICC = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+XMP = b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rating>5</rating></x:xmpmeta>'
+IPTC = photoshop.of_iptc(b"\x1c\x02\x78\x00\x05title")
+ALL = Metadata(EXIF, ICC, XMP, IPTC, (300.0, 300.0))
+
+
+def restored(source: Path, output: Path, file_format: str = "same", **options: Any) -> tuple[Photo, Receipt]:
+    """What a kernel that does not blur makes of a file, at full strength and without noise."""
+    run = restore_photos(
+        [source], output, IDENTITY, file_format, recipe=Recipe(Wiener(noise_sigma=0.0), 100.0), **options
+    )
+    (event,) = list(run)
+    assert isinstance(event, PhotoRestored)
+    assert event.receipt is not None
+    return read(Path(event.target)), event.receipt
+
+
+def values_of(photo: Photo) -> np.ndarray:
+    return photo.pixels.astype(np.float64) * (photo.white - photo.black) + photo.black
+
+
+def source_of(folder: Path, suffix: str, depth: int, channels: int, alpha: bool) -> Path:
+    """A file of this kind with all metadata."""
+    kind = {8: np.uint8, 16: np.uint16, FLOAT: np.float32}[depth]
+    cover = np.random.default_rng(1).uniform(0, 1 if depth == FLOAT else (1 << depth) - 1, PICTURE.shape[:2])
+    photo = Photo(PICTURE[..., :channels], depth, 6, alpha=cover.astype(kind) if alpha else None, metadata=ALL)
+    path = folder / f"photo{suffix}"
+    assert write(photo, path).whole
+    return path
+
+
+@pytest.mark.parametrize("alpha", [False, True])
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize(("suffix", "depth"), [(".png", 8), (".png", 16), (".tif", 8), (".tif", 16), (".tif", FLOAT)])
+def test_what_goes_in_comes_out(tmp_path: Path, suffix: str, depth: int, channels: int, alpha: bool) -> None:
+    source = source_of(tmp_path, suffix, depth, channels, alpha)
+    before = read(source)
+    after, receipt = restored(source, tmp_path / "out")
+    step = 1e-6 if depth == FLOAT else 1 / ((1 << depth) - 1)
+    assert np.abs(after.pixels - before.pixels).max() <= 0.5 * step
+    assert (after.depth, after.orientation, after.pixels.shape) == (depth, 6, PICTURE[..., :channels].shape)
+    assert after.metadata == before.metadata
+    if alpha:
+        assert np.array_equal(after.alpha, before.alpha)
+    assert receipt.whole
+    words = f"{depth}-bit{' float' if depth == FLOAT else ''}, sRGB built-in kept, XMP kept, IPTC kept, 300 dpi kept"
+    assert str(receipt).startswith(words + (", alpha kept" if alpha else ""))
+    assert receipt.tags == receipt.tags_kept > 2
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_jpeg_is_no_further_off_than_its_own_encoding(tmp_path: Path, channels: int) -> None:
+    source = source_of(tmp_path, ".jpg", 8, channels, False)
+    before = read(source)
+    write(before, tmp_path / "again.jpg")
+    after, receipt = restored(source, tmp_path / "out")
+    assert np.array_equal(after.pixels, read(tmp_path / "again.jpg").pixels)
+    assert after.metadata == before.metadata
+    assert receipt.whole
+    assert str(receipt) == "8-bit, sRGB built-in kept, XMP kept, IPTC kept, 300 dpi kept, 3 of 3 tags"
+
+
+@pytest.mark.parametrize("kind", ["u1", "i2", "u2", "f4"])
+@pytest.mark.parametrize("colours", [False, True])
+def test_fits_comes_back_to_the_last_byte(tmp_path: Path, kind: str, colours: bool) -> None:
+    shape = (3, 30, 40) if colours else (30, 40)
+    low, high = {"u1": (0, 200), "i2": (-300, 9000), "u2": (50, 60000), "f4": (-0.5, 70.0)}[kind]
+    image = astropy_fits.PrimaryHDU(np.random.default_rng(0).uniform(low, high, shape).astype(kind))
+    image.header["CRVAL1"], image.header["CTYPE1"] = 83.63, "RA---TAN"
+    image.writeto(tmp_path / "m1.fits")
+    after, receipt = restored(tmp_path / "m1.fits", tmp_path / "out")
+    assert after.pixels.shape == (30, 40, 3 if colours else 1)
+    assert receipt.whole
+    if kind != "f4":
+        assert (tmp_path / "out" / "m1.fits").read_bytes() == (tmp_path / "m1.fits").read_bytes()
+    else:
+        before = read(tmp_path / "m1.fits")
+        assert np.abs(values_of(after) - values_of(before)).max() < 1e-5
+        assert after.metadata == before.metadata
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_values_beyond_white_and_below_black_survive_in_floats(tmp_path: Path, channels: int) -> None:
+    pixels = (PICTURE[..., :channels] * 14 - 0.75).astype(np.float32)
+    photometric = "rgb" if channels == 3 else "minisblack"
+    tifffile.imwrite(tmp_path / "hdr.tif", np.squeeze(pixels), photometric=photometric, metadata=None)
+    before = read(tmp_path / "hdr.tif")
+    assert (before.black, before.white) == (pixels.min(), pixels.max())
+    assert (before.pixels.min(), before.pixels.max()) == (0.0, 1.0)
+    restored(tmp_path / "hdr.tif", tmp_path / "out")
+    assert np.abs(tifffile.imread(tmp_path / "out" / "hdr.tif").reshape(pixels.shape) - pixels).max() < 1e-5
+
+
+def test_further_pages_are_kept(tmp_path: Path) -> None:
+    stack = np.random.default_rng(0).integers(0, 256, (3, 30, 40)).astype(np.uint8)
+    tifffile.imwrite(tmp_path / "a.tif", stack, photometric="minisblack", metadata=None)
+    _, receipt = restored(tmp_path / "a.tif", tmp_path / "out")
+    assert np.array_equal(tifffile.imread(tmp_path / "out" / "a.tif"), stack)
+    assert "2 further pages" in receipt.kept
+
+
+@pytest.mark.parametrize("file_format", ["png", "tiff", "tiff16", "jpeg"])
+@pytest.mark.parametrize("suffix", [".png", ".jpg", ".tif"])
+def test_other_formats_keep_what_they_can(tmp_path: Path, suffix: str, file_format: str) -> None:
+    source = source_of(tmp_path, suffix, 8, 3, False)
+    before = read(source)
+    after, receipt = restored(source, tmp_path / "out", file_format)
+    assert receipt.whole
+    if file_format != "jpeg":
+        assert np.abs(after.pixels - before.pixels).max() < 1e-6
+    assert (after.metadata.icc, after.metadata.xmp, after.metadata.photoshop) == (ICC, XMP, IPTC)
+    assert after.metadata.dpi == pytest.approx((300, 300), abs=0.02)
+    assert after.orientation == 6
+
+
+def test_what_another_format_cannot_hold_is_told(tmp_path: Path) -> None:
+    photo = Photo(PICTURE, 8, metadata=Metadata(kind="PNG", own=(("gAMA", struct.pack(">L", 45455)),)))
+    write(photo, tmp_path / "a.png")
+    stack = np.zeros((3, 30, 40), np.uint8)
+    stack[:, 9] = 200
+    tifffile.imwrite(tmp_path / "b.tif", stack, photometric="minisblack", metadata=None)
+    assert restored(tmp_path / "a.png", tmp_path / "out", "tiff")[1].lost == ("1 chunk of PNG",)
+    assert restored(tmp_path / "b.tif", tmp_path / "out", "png")[1].lost == ("2 further pages",)
+
+
+def test_opaque_alpha_may_become_jpeg_and_transparency_may_not(tmp_path: Path) -> None:
+    Image.fromarray((PICTURE * 255).astype(np.uint8)).convert("RGBA").save(tmp_path / "a.png")
+    _, receipt = restored(tmp_path / "a.png", tmp_path / "out", "jpeg")
+    assert receipt.lost == ("alpha, which was opaque everywhere",)
+
+
+def test_raw_becomes_a_16_bit_tiff_and_stays_as_it_is(tmp_path: Path) -> None:
+    mosaic = np.random.default_rng(0).integers(500, 60000, (64, 96)).astype(np.uint16)
+    source = write_dng(tmp_path / "a.dng", mosaic, 6)
+    content = source.read_bytes()
+    before = read(source)
+    after, receipt = restored(source, tmp_path / "out")
+    assert np.abs(after.pixels - before.pixels).max() <= 0.5 / 65535
+    assert (after.depth, after.orientation) == (16, 6)
+    assert receipt.depth == "16-bit"
+    assert source.read_bytes() == content
+
+
+def test_metadata_that_cannot_be_written_never_cost_the_picture(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    photo = read(source_of(tmp_path, ".tif", 16, 3, False))
+
+    def impossible(about: Metadata) -> list[object]:
+        if about.icc:
+            raise ValueError("no such thing")
+        return []
+
+    monkeypatch.setattr(tiff, "_apart", impossible)
+    receipt = write(photo, tmp_path / "out.tif")
+    assert receipt.exact
+    assert "metadata, which cannot be written (no such thing)" in receipt.lost
+    assert np.array_equal(read(tmp_path / "out.tif").pixels, photo.pixels)
+    assert read(tmp_path / "out.tif").orientation == 6
+
+
+def test_a_file_that_cannot_be_read_again_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ddm_gui.engine.photo.write_aside", lambda path, content: path.write_bytes(content[:60]))
+    receipt = write(Photo(PICTURE, 8), tmp_path / "a.png")
+    assert not receipt.exact
+    assert "cannot be read again" in str(receipt)
