@@ -66,7 +66,7 @@ STAGE_TITLES = {
     Stage.RESTORE: "restoring",
     Stage.DENOISER: "clean photos",
 }
-FORMATS = ("same", "png", "tiff16", "jpeg")
+FORMATS = ("same", "png", "tiff", "tiff16", "jpeg")
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -139,6 +139,8 @@ def build_parser() -> argparse.ArgumentParser:
     restore.add_argument("--input", type=Path, nargs="+", required=True, metavar="PATH", help="photos or folders")
     restore.add_argument("--output", type=Path, required=True, metavar="DIR", help="where restored photos are written")
     restore.add_argument("--format", choices=FORMATS, default="same", help="file format (default: as the input)")
+    private = "leave out position, serial numbers, owner and thumbnails, and say so"
+    restore.add_argument("--strip-private", action="store_true", help=private)
     restore.add_argument("--quality", type=int, default=95, metavar="1-100", help="of JPEG (default: 95)")
     titles = "; ".join(f"{name}: {kind.title} ({kind.citation})" for name, kind in RESTORERS.items())
     otherwise = "dpir with the denoiser that you learned last, where it was better than wiener; else wiener"
@@ -359,6 +361,7 @@ def run_restore(arguments: argparse.Namespace, reporter: Reporter) -> int:
         device,
         Budget(arguments.memory_budget),
         arguments.only_missing,
+        arguments.strip_private,
     )
     return reporter.run(run, "the same command")
 
@@ -664,6 +667,7 @@ class Reporter:
             if self.bar is None:
                 self._start_bar(STAGE_TITLES[Stage.RESTORE], 0, event.total)
             self._move_bar(event.done, Path(event.target).name)
+            tqdm.write(f"{event.target}: {event.receipt}", file=sys.stdout)
         elif isinstance(event, PhotoSimulated):
             if self.bar is None:
                 self._start_bar("simulating", 0, event.total)

@@ -596,6 +596,22 @@ def test_a_denoiser_that_beats_wiener_is_the_default_and_no_other(
     assert "Restoring with" in capsys.readouterr().err
 
 
+def test_each_restored_photo_has_a_receipt_and_private_data_may_go(
+    small_photos: SmallPhotos, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tags = exif.to_bytes({271: "Canon", exif.GPS_DIRECTORY: {1: "N", 2: (48.0, 51.0, 0.0)}})
+    pixels = photo.read(small_photos.degraded / "photo0.png").pixels
+    photo.write(photo.Photo(pixels, 16, metadata=Metadata(tags)), tmp_path / "a.tif")
+    words = ["restore", "--psf", str(small_photos.truth), "--input", str(tmp_path / "a.tif")]
+    assert main([*words, "--output", str(tmp_path / "out")]) == DONE
+    assert capsys.readouterr().out == f"{tmp_path / 'out' / 'a.tif'}: 16-bit, 3 of 3 tags\n"
+    assert main([*words, "--output", str(tmp_path / "bare"), "--strip-private", "--json"]) == DONE
+    receipt = json_lines(capsys.readouterr().out)[0]["receipt"]
+    assert receipt["line"] == "16-bit, 1 of 1 tags; taken out: position"
+    assert (receipt["tags_kept"], receipt["taken"], receipt["lost"], receipt["exact"]) == (1, ["position"], [], True)
+    assert photo.read(tmp_path / "bare" / "a.tif").depth == 16
+
+
 def test_photos_are_told_by_camera_lens_aperture_and_size(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for name, aperture in (("a", 5.6), ("b", 16.0), ("c", 16.0)):
         tags = {271: "Canon", 272: "Canon EOS 6D", exif.EXIF_DIRECTORY: {33437: aperture, 37386: 50.0}}

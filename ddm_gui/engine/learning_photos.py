@@ -8,7 +8,7 @@ from pathlib import Path
 from ddm_gui.engine.apertures import asked, counted, written
 from ddm_gui.engine.errors import UserError
 from ddm_gui.engine.events import Event, Note, PhotoSkipped
-from ddm_gui.engine.photo import Photo, is_raw, read
+from ddm_gui.engine.photo import Photo, check_light, is_raw, read
 from ddm_gui.engine.settings import Settings
 from ddm_gui.engine.shot import read_shot
 from ddm_gui.engine.vignetting import available, divided_out
@@ -17,13 +17,14 @@ from ddm_gui.engine.vignetting import available, divided_out
 def chosen(paths: Sequence[Path], name: str, settings: Settings) -> Generator[Event, None, list[Path]]:
     """Of the photos of a side, 'clean' or 'degraded', those that its rules take; a PhotoSkipped for each other.
 
-    In linear light these are RAW files, and they are of the side's aperture where one is asked for.
+    In linear light these are RAW files and those that tell their tone curve; and they are of the side's aperture where
+    one is asked for.
 
     Raises:
         UserError: none is left. For an aperture, those that were found are listed.
     """
     if settings.light == "linear":
-        paths = yield from _only_raw(paths, name)
+        paths = yield from _in_linear_light(paths, name)
     rule = f"{name}_aperture"
     wanted = asked(getattr(settings, rule), rule)
     if wanted is None:
@@ -43,17 +44,23 @@ def chosen(paths: Sequence[Path], name: str, settings: Settings) -> Generator[Ev
     return kept
 
 
-def _only_raw(paths: Sequence[Path], name: str) -> Generator[Event, None, list[Path]]:
-    kept = [path for path in paths if is_raw(path)]
+def _in_linear_light(paths: Sequence[Path], name: str) -> Generator[Event, None, list[Path]]:
+    kept, reasons = [], {}
+    for path in paths:
+        try:
+            check_light(path, "linear")
+        except UserError as error:
+            reasons[path] = error.why
+        else:
+            kept.append(path)
     if not kept:
         raise UserError(
-            f"The {name} photos are not camera RAW, and linear light was asked for (light).",
-            "Other files hold a tone curve, and the two folders can be compared in the same light only.",
-            "Choose RAW photos for both folders, or light display.",
+            f"None of the {name} photos can be read in linear light, which was asked for (light).",
+            f"{paths[0].name}: {reasons[paths[0]]}",
+            "Choose RAW photos or such with a colour profile for both folders, or light display.",
         )
-    for path in paths:
-        if path not in kept:
-            yield PhotoSkipped(str(path), "It is not camera RAW, and linear light is asked for.")
+    for path, reason in reasons.items():
+        yield PhotoSkipped(str(path), f"{reason} Linear light is asked for.")
     return kept
 
 
@@ -69,9 +76,13 @@ class Reading:
         """One photo.
 
         Raises:
-            UserError: it cannot be read, see `photo.read`.
+            UserError: it cannot be read, see `photo.read`; or one sees through it, and what is hidden would be learned.
         """
         photo = read(path, self._light)
+        if photo.is_transparent:
+            raise UserError(
+                f"{path} is transparent in places.", "What is hidden there is no photo.", "Choose photos without."
+            )
         if not (self._divides and is_raw(path)):
             return photo
         shot = read_shot(path)

@@ -250,12 +250,13 @@ def in_light(photo: Photo, light: str) -> Photo:
     if photo.light == light:
         return photo
     curves = _tone_curves(photo.source, photo.metadata, photo.pixels.shape[2], photo.depth)
-    display = photo.black, photo.white
-    black, white = curves[0].to_linear(np.array(display)).tolist()
+    white = float(curves[0].to_linear(np.array(photo.white)))  # black stays 0, where curves are steep and float32 fine
     if light == "linear":
-        pixels = _stretched(tone_curve.to_linear(_widened(photo.pixels, *display), curves), black, white)
+        values = _widened(photo.pixels, photo.black, photo.white)
+        pixels = _stretched(tone_curve.to_linear(values, curves), 0.0, white)
     else:
-        pixels = _stretched(tone_curve.to_display(_widened(photo.pixels, black, white), curves), *display)
+        values = tone_curve.to_display(_widened(photo.pixels, 0.0, white), curves)
+        pixels = _stretched(values, photo.black, photo.white)
     return replace(photo, pixels=pixels, light=light)
 
 

@@ -234,7 +234,7 @@ class Settings:
     light: str = setting(
         "display",
         "Light",
-        "display: photos as they are, RAW with sRGB's tone curve; linear: RAW without it, in both folders.",
+        "display: photos as they are, RAW with sRGB's tone curve; linear: without one, RAW or told by a profile.",
         scope=Scope.FLOW,
         choices=("display", "linear"),
     )

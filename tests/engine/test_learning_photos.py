@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import ImageCms
 
 from ddm_gui.engine import learning_photos
 from ddm_gui.engine.errors import UserError
@@ -56,12 +57,28 @@ def test_each_side_by_its_own_aperture(folder: Path) -> None:
     assert kept(chosen(photos, "degraded", Settings())) == (["a.jpg", "b.jpg", "c.jpg", "d.dng"], {})
 
 
-def test_linear_light_leaves_out_what_is_no_raw(folder: Path) -> None:
+def test_linear_light_leaves_out_what_does_not_tell_its_curve(folder: Path) -> None:
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    write(Photo(np.full((20, 20, 3), 0.5), 8, metadata=Metadata(icc=profile)), folder / "e.jpg")
     names, left = kept(chosen(find_photos([folder]), "clean", Settings(light="linear")))
-    assert names == ["d.dng"]
+    assert names == ["d.dng", "e.jpg"]
     assert sorted(left) == ["a.jpg", "b.jpg", "c.jpg"]
-    with pytest.raises(UserError, match="clean photos are not camera RAW"):
+    assert left["a.jpg"] == (
+        "It does not say by which tone curve it was saved: it has no colour profile. Linear light is asked for."
+    )
+    assert Reading(Settings(light="linear"))(folder / "e.jpg").pixels == pytest.approx(0.2159, abs=1e-3)
+    with pytest.raises(UserError, match="None of the clean photos can be read in linear light"):
         kept(chosen([folder / "a.jpg"], "clean", Settings(light="linear")))
+
+
+def test_what_one_sees_through_is_not_learned_from(tmp_path: Path) -> None:
+    cover = np.full((20, 20), 255, np.uint8)
+    write(Photo(np.full((20, 20, 3), 0.5), 8, alpha=cover), tmp_path / "a.png")
+    assert Reading(Settings())(tmp_path / "a.png").pixels.shape == (20, 20, 3)
+    cover[3, 3] = 9
+    write(Photo(np.full((20, 20, 3), 0.5), 8, alpha=cover), tmp_path / "b.png")
+    with pytest.raises(UserError, match="transparent"):
+        Reading(Settings())(tmp_path / "b.png")
 
 
 def test_photos_are_read_in_the_light_of_the_settings(folder: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from dataclasses import replace
 
 import numpy as np
 
@@ -12,6 +13,7 @@ HEADER = 128
 MOST_TAGS = 200
 BY_TABLE = ("A2B0", "A2B1", "A2B2", "D2B0", "D2B1", "D2B2")  # tags that convert all channels at once, and come first
 OF_CHANNELS = {b"RGB ": ("rTRC", "gTRC", "bTRC"), b"GRAY": ("kTRC",)}
+LARGEST_STEP = 1e-3  # of linear light, that is taken for rounding
 PARAMETERS = (1, 3, 4, 5, 7)  # how many there are, by function type
 
 
@@ -108,6 +110,12 @@ def _parametric(function: int, power: float, *others: float) -> Parametric:
 
 
 def _checked(curve: Parametric) -> Parametric:
+    """A curve whose two parts meet: profiles round their numbers, and a step between them could not be undone."""
     if curve.power <= 0 or curve.a <= 0:
         raise ValueError("its tone curve is damaged")
-    return curve
+    if curve.c <= 0 or curve.d <= 0:
+        return curve
+    knee = max(curve.a * curve.d + curve.b, 0.0) ** curve.power + curve.e
+    if abs(curve.c * curve.d + curve.f - knee) > LARGEST_STEP:
+        return curve
+    return replace(curve, c=(knee - curve.f) / curve.d)
