@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from pathlib import Path
+
+ENDING = ".writing"
+LONGEST_NAME = 255  # bytes, of all common file systems
 
 
 def write_aside(path: Path, content: bytes, *, keep_previous: bool = False) -> None:
@@ -14,7 +18,7 @@ def write_aside(path: Path, content: bytes, *, keep_previous: bool = False) -> N
     Raises:
         OSError: it cannot be written (the disk is full, say); what was at `path` stays, and nothing is left beside it.
     """
-    aside = path.with_name(path.name + ".writing")
+    aside = _aside(path)
     try:
         with open(aside, "wb") as file:
             file.write(content)
@@ -26,6 +30,14 @@ def write_aside(path: Path, content: bytes, *, keep_previous: bool = False) -> N
     if keep_previous and path.exists():
         os.replace(path, previous(path))
     os.replace(aside, path)
+
+
+def _aside(path: Path) -> Path:
+    """A name beside `path`; a short one where the name is so long that no ending fits."""
+    name = path.name
+    if len(os.fsencode(name)) + len(ENDING) > LONGEST_NAME:
+        name = hashlib.sha256(os.fsencode(name)).hexdigest()
+    return path.with_name(name + ENDING)
 
 
 def previous(path: Path) -> Path:

@@ -552,11 +552,12 @@ def _normalised(path: Path, values: NDArray[Any], depth: int) -> tuple[NDArray[n
         pixels = values.astype(np.float32)
         pixels /= np.float32((1 << depth) - 1)
         return pixels, 0.0, 1.0
-    black, white = min(0.0, float(values.min())), max(1.0, float(values.max()))
-    if not np.isfinite(black) or not np.isfinite(white):
+    least, greatest = float(values.min()), float(values.max())
+    if not np.isfinite([least, greatest]).all():
         raise UserError(
             f"{path} cannot be read.", "Some of its values are no numbers, or infinite.", "Fill them, with black say."
         )
+    black, white = min(0.0, least), max(1.0, greatest)
     return _stretched(values, black, white), black, white
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import locale
 import struct
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import tifffile
 from astropy.io import fits as astropy_fits
 from PIL import Image, ImageCms
 
+from ddm_gui.engine.errors import UserError
 from ddm_gui.engine.events import PhotoRestored
 from ddm_gui.engine.formats import exif, photoshop, tiff
 from ddm_gui.engine.formats.metadata import Metadata
@@ -194,3 +196,39 @@ def test_a_file_that_cannot_be_read_again_is_told(tmp_path: Path, monkeypatch: p
     receipt = write(Photo(PICTURE, 8), tmp_path / "a.png")
     assert not receipt.exact
     assert "cannot be read again" in str(receipt)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_values_that_are_no_numbers_are_refused(tmp_path: Path, value: float) -> None:
+    pixels = PICTURE.copy()
+    pixels[3, 4] = value
+    tifffile.imwrite(tmp_path / "a.tif", pixels, photometric="rgb", metadata=None)
+    with pytest.raises(UserError, match="no numbers, or infinite"):
+        read(tmp_path / "a.tif")
+
+
+@pytest.mark.parametrize(("height", "width"), [(1, 1), (1, 300), (300, 1)])
+@pytest.mark.parametrize("suffix", [".png", ".jpg", ".tif"])
+def test_photos_of_one_pixel_and_of_one_row(tmp_path: Path, suffix: str, height: int, width: int) -> None:
+    pixels = np.linspace(0.2, 0.8, height * width * 3).reshape(height, width, 3)
+    write(Photo(pixels, 8), tmp_path / f"a{suffix}")
+    after, receipt = restored(tmp_path / f"a{suffix}", tmp_path / "out")
+    assert after.pixels.shape == (height, width, 3)
+    assert receipt.whole
+
+
+def test_a_decimal_comma_changes_nothing(tmp_path: Path) -> None:
+    before = locale.setlocale(locale.LC_ALL)
+    try:
+        locale.setlocale(locale.LC_ALL, "de_DE.UTF-8")
+    except locale.Error:
+        pytest.skip("the system has no German locale")
+    try:
+        image = astropy_fits.PrimaryHDU(np.arange(600, dtype=np.float32).reshape(20, 30))
+        image.scale("int16", bscale=0.5, bzero=1.25)
+        image.writeto(tmp_path / "a.fits")
+        assert restored(tmp_path / "a.fits", tmp_path / "out")[1].whole
+        source = write_dng(tmp_path / "a.dng", np.full((64, 96), 9000, np.uint16))
+        assert restored(source, tmp_path / "out")[1].exact
+    finally:
+        locale.setlocale(locale.LC_ALL, before)

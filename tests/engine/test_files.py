@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -28,6 +29,30 @@ def test_keeps_the_one_before_when_asked(tmp_path: Path) -> None:
         write_aside(tmp_path / "a.bin", content, keep_previous=True)
     assert (tmp_path / "a.bin").read_bytes() == b"three"
     assert previous(tmp_path / "a.bin").read_bytes() == b"two"
+
+
+@pytest.mark.parametrize("name", ["n" * 255, "é" * 127])
+def test_the_longest_names_are_written(tmp_path: Path, name: str) -> None:
+    write_aside(tmp_path / name, b"one")
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+    assert (tmp_path / name).read_bytes() == b"one"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such limit")
+def test_a_disk_that_is_full_leaves_what_was_there(tmp_path: Path) -> None:
+    """A limit on the size of files stands for it: the system refuses the bytes beyond, as it would on a full disk."""
+    import resource
+
+    write_aside(tmp_path / "a.bin", b"one")
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    try:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limits[1]))
+        with pytest.raises(OSError, match="too large"):
+            write_aside(tmp_path / "a.bin", bytes(100_000))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert (tmp_path / "a.bin").read_bytes() == b"one"
+    assert [path.name for path in tmp_path.iterdir()] == ["a.bin"]
 
 
 def test_a_missing_folder_is_an_os_error(tmp_path: Path) -> None:

@@ -63,9 +63,9 @@ def decode(path: Path) -> Decoded:
         shape = _shape(path, cards)
         kind = np.dtype(TYPES[_whole(cards, "BITPIX")])
         size = math.prod(shape) * kind.itemsize
-        data = stream.read(size)
-        if len(data) < size:
+        if size > path.stat().st_size - stream.tell():
             raise OSError("the file is cut off")
+        data = stream.read(size)
         stream.seek(-size % BLOCK, io.SEEK_CUR)
         rest = stream.read(LARGEST_CARRIED + 1)
     if len(rest) > LARGEST_CARRIED:

@@ -138,6 +138,8 @@ def _chunks(stream: io.BufferedReader) -> Iterator[tuple[bytes, bytes]]:
         SyntaxError: the file is no PNG.
         OSError: it is cut off, or a chunk of its pixels is damaged.
     """
+    end = stream.seek(0, io.SEEK_END)
+    stream.seek(0)
     if stream.read(8) != SIGNATURE:
         raise SyntaxError("not a PNG file")
     kind = b""
@@ -146,9 +148,9 @@ def _chunks(stream: io.BufferedReader) -> Iterator[tuple[bytes, bytes]]:
         if len(head) < 8:
             raise OSError("the file is cut off")
         length, kind = struct.unpack(">L4s", head)
-        data, check = stream.read(length), stream.read(4)
-        if len(data) < length or len(check) < 4:
+        if length + 4 > end - stream.tell():
             raise OSError("the file is cut off")
+        data, check = stream.read(length), stream.read(4)
         whole = zlib.crc32(kind + data) == int.from_bytes(check, "big")
         if not whole and kind in PIXELS:
             raise OSError(f"its chunk {kind.decode('latin-1')} is damaged")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
@@ -108,16 +109,21 @@ def _is_done(source: Path, target: Path) -> bool:
 
 def _refuse_originals(pairs: Sequence[tuple[Path, Path]]) -> None:
     """A file that lies beside a photo to be restored is somebody's original, chosen or not."""
-    folders = {source.resolve().parent for source, _ in pairs}
-    originals = {source.resolve() for source, _ in pairs}
+    originals = {_real(source) for source, _ in pairs}
+    folders = {original.parent for original in originals}
     for _, target in pairs:
-        place = target.resolve()
+        place = _real(target)
         if place in originals or (place.exists() and place.parent in folders):
             raise UserError(
                 f"{target} is there already, among the photos to be restored.",
                 "An original is never overwritten.",
                 "Choose another output folder.",
             )
+
+
+def _real(path: Path) -> Path:
+    """Where a path leads; of links that lead in a circle the path itself, of which `Path.resolve` makes an error."""
+    return Path(os.path.realpath(path))
 
 
 def _make_writable(output: Path) -> None:

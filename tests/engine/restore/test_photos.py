@@ -103,6 +103,17 @@ def test_an_original_is_known_behind_a_link(tmp_path: Path) -> None:
         next(restore_photos([source], tmp_path / "link", PSF))
 
 
+def test_links_in_a_circle_end_in_a_sentence(tmp_path: Path) -> None:
+    source = folder_of(tmp_path / "in", "a.png")
+    (source / "b.png").symlink_to(source / "b.png")
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
+    for output in (tmp_path / "loop", tmp_path / "loop" / "inside"):
+        with pytest.raises(UserError, match="cannot be written"):
+            next(restore_photos([source], output, PSF))
+    _, report = pulled(restore_photos([source], tmp_path / "out", PSF))
+    assert [path.name for path in report.written] == ["a.png"]
+
+
 def test_an_earlier_result_is_replaced(tmp_path: Path) -> None:
     source = folder_of(tmp_path / "in", "a.png")
     output = folder_of(tmp_path / "out")
