@@ -12,7 +12,7 @@ import struct
 import threading
 import warnings
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -29,35 +29,18 @@ from ddm_gui.engine.files import write_aside
 from ddm_gui.engine.formats import encoding, fits, jpeg, png, privacy, promise, raw, tiff
 from ddm_gui.engine.formats import exif as exif_tags
 from ddm_gui.engine.formats.metadata import Decoded, Layout, Metadata
+from ddm_gui.engine.photo_files import KINDS, kind_by_name, kind_of
+from ddm_gui.engine.photo_files import find_photos as find_photos  # by these names others know them
+from ddm_gui.engine.photo_files import is_raw as is_raw
+from ddm_gui.engine.photo_files import suffix_for as suffix_for
+from ddm_gui.engine.photo_files import targets as targets
 from ddm_gui.engine.receipt import Receipt
 
-PNG = frozenset({".png"})
-JPEG = frozenset({".jpg", ".jpeg"})
-TIFF = frozenset({".tif", ".tiff"})
-FITS = frozenset({".fits", ".fit", ".fts"})
-RAW_NAMES = (
-    *("3fr", "ari", "arw", "bay", "cap", "cr2", "cr3", "crw", "dcr", "dng", "erf", "fff", "gpr", "iiq", "k25", "kdc"),
-    *("mef", "mos", "mrw", "nef", "nrw", "orf", "pef", "raf", "raw", "rw2", "rwl", "sr2", "srf", "srw", "x3f"),
-)
-RAW = frozenset(f".{name}" for name in RAW_NAMES)
-KINDS = {"PNG": PNG, "JPEG": JPEG, "TIFF": TIFF, "FITS": FITS, "RAW": RAW}
-EXTENSIONS = frozenset().union(*KINDS.values())
 READERS: dict[str, Any] = {"PNG": png, "JPEG": jpeg, "TIFF": tiff, "FITS": fits, "RAW": raw}
 
 LARGEST_MEGAPIXELS = 400.0  # 4.8 GB as float32 colour; a larger claim is more likely a damaged or hostile header
 LIMIT = "DDM_LARGEST_PHOTO"  # the environment variable by which a person sets another limit, in megapixels
 FLOAT = 32  # the depth of photos whose values are floats, or of no certain range
-
-# How files begin, and what they are then called.
-BEGINNINGS = (
-    (png.SIGNATURE, "PNG"),
-    (b"\xff\xd8\xff", "JPEG"),
-    (b"SIMPLE  =", "FITS"),
-    (b"II*\0", "TIFF"),
-    (b"MM\0*", "TIFF"),
-    (b"GIF8", "GIF"),
-    (b"BM", "BMP"),
-)
 
 # What the libraries raise on a file that is damaged or not what its name says.
 BAD_FILE = (
@@ -139,29 +122,6 @@ def upright(photo: Photo) -> NDArray[np.float32]:
     return exif_tags.turned(photo.pixels, photo.orientation)
 
 
-def find_photos(sources: Sequence[Path]) -> list[Path]:
-    """The photos in folders and among single files, sorted, each once; by extension, in any case.
-
-    Hidden files, sub-folders and files of other kinds are left out.
-
-    Raises:
-        UserError: a source is missing or cannot be listed, a folder holds no photo, or nothing remains.
-    """
-    found: set[Path] = set()
-    for source in sources:
-        try:
-            found.update(_photos_of(source))
-        except OSError as error:
-            raise UserError(f"{source} cannot be looked at.", f"{error}.", "Choose another.") from error
-    if not found:
-        raise UserError(
-            "There is no photo among what was chosen.",
-            "Photos are PNG, JPEG, TIFF, FITS or camera RAW.",
-            "Choose others.",
-        )
-    return sorted(found)
-
-
 def read_header(path: Path) -> PhotoHeader:
     """Size, channels and depth, without decoding the pixels.
 
@@ -170,11 +130,6 @@ def read_header(path: Path) -> PhotoHeader:
     """
     about = _layout(path)
     return PhotoHeader(about.width, about.height, about.channels, about.depth)
-
-
-def is_raw(path: Path) -> bool:
-    """Whether a file is camera RAW, by its name."""
-    return path.suffix.lower() in RAW
 
 
 def read_entries(path: Path) -> list[dict[int, Any]]:
@@ -187,7 +142,7 @@ def read_entries(path: Path) -> list[dict[int, Any]]:
     """
     readers = {"RAW": (_cr3_entries, _tiff_entries, _preview_entries)}
     found = []
-    for reader in readers.get(_kind(path), (_image_entries,)):
+    for reader in readers.get(kind_of(path), (_image_entries,)):
         with _quiet(), suppress(*exif_tags.DAMAGED, rawpy.LibRawError, rawpy.NotSupportedError):
             found.append(reader(path))
     return found
@@ -202,7 +157,7 @@ def check_light(path: Path, light: str) -> None:
     if light == "linear" and not is_raw(path):
         about = _layout(path)
         with _reading(path):
-            metadata = READERS[_kind(path)].metadata(path)
+            metadata = READERS[kind_of(path)].metadata(path)
         _tone_curves(path, metadata, about.channels, about.depth)
 
 
@@ -219,7 +174,7 @@ def read(path: Path, light: str = "display") -> Photo:
     """
     about = _layout(path)
     check_light(path, light)
-    kind = _kind(path)
+    kind = kind_of(path)
     with _reading(path):
         picture = raw.decode(path, light) if kind == "RAW" else READERS[kind].decode(path)
     metadata = picture.metadata
@@ -269,7 +224,7 @@ def thumbnail(path: Path, size: int) -> NDArray[np.uint8]:
     Raises:
         UserError: the file cannot be read, naming it and the reason.
     """
-    header, kind = read_header(path), _kind(path)
+    header, kind = read_header(path), kind_of(path)
     if kind == "RAW":
         with _reading(path):
             image, orientation = raw.preview(path)
@@ -331,88 +286,11 @@ def write(
     return promise.receipt(picture, again, kind, (*lost, *missing), taken)
 
 
-def suffix_for(source: Path, file_format: str) -> str:
-    """The suffix of the file that `write` makes of this source: 'same' is its own, but TIFF for RAW."""
-    if file_format != "same":
-        suffixes = {"png": ".png", "jpeg": ".jpg", "tiff": ".tif", "tiff16": ".tif", "fits": ".fits", "dng": ".dng"}
-        return suffixes[file_format]
-    kind = _kind_of_suffix(source)
-    return {"PNG": ".png", "TIFF": ".tif", "RAW": ".tif"}.get(kind, source.suffix)
-
-
-def targets(sources: Sequence[Path], output: Path, file_format: str) -> list[Path]:
-    """Where `write` may put these photos: one path each, no two alike, also where upper and lower case are the same.
-
-    A file keeps its photo's stem; where two photos would get the same name, the second becomes `name_2`.
-    """
-    wanted = [source.stem + suffix_for(source, file_format) for source in sources]
-    kept_free = {name.casefold() for name in wanted}
-    used: set[str] = set()
-    result = []
-    for source, name in zip(sources, wanted, strict=True):
-        number = 1
-        while name.casefold() in used or (number > 1 and name.casefold() in kept_free):
-            number += 1
-            name = f"{source.stem}_{number}{suffix_for(source, file_format)}"
-        used.add(name.casefold())
-        result.append(output / name)
-    return result
-
-
 def rounded(photo: Photo, depth: int) -> Photo:
     """The photo as a file of `depth` bits (8 or 16) gives it back."""
     pixels = _quantised(photo.pixels, depth).astype(np.float32)
     pixels /= np.float32((1 << depth) - 1)
     return replace(photo, pixels=pixels, depth=depth, black=0.0, white=1.0)
-
-
-# Kinds of files
-
-
-def _is_photo(path: Path) -> bool:
-    return path.suffix.lower() in EXTENSIONS and not path.name.startswith(".") and path.is_file()
-
-
-def _photos_of(source: Path) -> list[Path]:
-    """The photos of one folder, or the one file where it is a photo."""
-    if not source.exists():
-        raise UserError(f"{source} does not exist.", "", "Choose another folder or photo.")
-    if not source.is_dir():
-        return [source] if _is_photo(source) else []
-    inside = [path for path in source.iterdir() if _is_photo(path)]
-    if not inside:
-        raise UserError(
-            f"There is no photo in {source}.",
-            "It holds no PNG, JPEG, TIFF, FITS or camera RAW file; folders inside it are not searched.",
-            "Choose the folder in which the photos are.",
-        )
-    return inside
-
-
-def _kind_of_suffix(path: Path) -> str:
-    for kind, suffixes in KINDS.items():
-        if path.suffix.lower() in suffixes:
-            return kind
-    raise UserError(f"{path} cannot be read.", f"'{path.suffix}' is not a kind of photo that this program knows.")
-
-
-def _kind(path: Path) -> str:
-    """'PNG', 'JPEG', 'TIFF', 'FITS' or 'RAW', of a file that is there, not empty, and begins like one."""
-    kind = _kind_of_suffix(path)
-    if not path.is_file():
-        raise UserError(f"{path} cannot be read.", "It does not exist, or is not a file.")
-    with _reading(path), open(path, "rb") as stream:
-        beginning = stream.read(16)
-    if not beginning:
-        raise UserError(f"{path} cannot be read.", "It is empty.")
-    found = next((name for start, name in BEGINNINGS if beginning.startswith(start)), kind)
-    if found not in (kind, "TIFF" if kind == "RAW" else kind):  # most RAW files are TIFF files inside
-        raise UserError(
-            f"{path} cannot be read.",
-            f"It is a {found} file by its content, and not what its name says.",
-            "Give it the ending that it should have.",
-        )
-    return kind
 
 
 def _layout(path: Path) -> Layout:
@@ -422,7 +300,7 @@ def _layout(path: Path) -> Layout:
         UserError: the file cannot be read, or is too large.
     """
     with _reading(path):
-        about: Layout = READERS[_kind(path)].layout(path)
+        about: Layout = READERS[kind_of(path)].layout(path)
     largest = _largest_megapixels()
     if about.width * about.height > largest * 1e6:
         raise UserError(
@@ -491,7 +369,7 @@ def _reading(path: Path) -> Iterator[None]:
     """Turns what the libraries raise on a bad file into a UserError that names it. Holds nothing but their calls."""
     try:
         # LibRaw warns of nothing, and takes seconds: other threads shall not wait for it.
-        with nullcontext() if _kind_of_suffix(path) == "RAW" else _quiet():
+        with nullcontext() if kind_by_name(path) == "RAW" else _quiet():
             yield
     except BAD_FILE as error:
         if isinstance(error, MemoryError):
@@ -506,7 +384,7 @@ def _reading(path: Path) -> Iterator[None]:
 
 
 def _image_entries(path: Path) -> dict[int, Any]:
-    return exif_tags.entries(READERS[_kind(path)].metadata(path).exif or b"")
+    return exif_tags.entries(READERS[kind_of(path)].metadata(path).exif or b"")
 
 
 def _tiff_entries(path: Path) -> dict[int, Any]:

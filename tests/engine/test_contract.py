@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import locale
 import struct
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -28,6 +28,7 @@ from ddm_gui.engine.simulate import dead_leaves
 from ..conftest import write_dng
 
 IDENTITY = PsfGrid(np.pad(np.ones((1, 1, 1, 1, 1), np.float32), [(0, 0)] * 3 + [(3, 3)] * 2), 0.0)
+EXACT = Recipe(Wiener(noise_sigma=0.0), 100.0)
 PICTURE = dead_leaves(40, 56, np.random.default_rng(0))
 EXIF = exif.to_bytes({exif.ORIENTATION: 6, 271: "Maker", exif.EXIF_DIRECTORY: {36867: "2026:01:02 03:04:05"}})
 ICC = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
@@ -36,12 +37,9 @@ IPTC = photoshop.of_iptc(b"\x1c\x02\x78\x00\x05title")
 ALL = Metadata(EXIF, ICC, XMP, IPTC, (300.0, 300.0))
 
 
-def restored(source: Path, output: Path, file_format: str = "same", **options: Any) -> tuple[Photo, Receipt]:
+def restored(source: Path, output: Path, file_format: str = "same") -> tuple[Photo, Receipt]:
     """What a kernel that does not blur makes of a file, at full strength and without noise."""
-    run = restore_photos(
-        [source], output, IDENTITY, file_format, recipe=Recipe(Wiener(noise_sigma=0.0), 100.0), **options
-    )
-    (event,) = list(run)
+    (event,) = restore_photos([source], output, IDENTITY, file_format, recipe=EXACT)
     assert isinstance(event, PhotoRestored)
     assert event.receipt is not None
     return read(Path(event.target)), event.receipt
@@ -121,6 +119,19 @@ def test_values_beyond_white_and_below_black_survive_in_floats(tmp_path: Path, c
     assert (before.pixels.min(), before.pixels.max()) == (0.0, 1.0)
     restored(tmp_path / "hdr.tif", tmp_path / "out")
     assert np.abs(tifffile.imread(tmp_path / "out" / "hdr.tif").reshape(pixels.shape) - pixels).max() < 1e-5
+
+
+@pytest.mark.parametrize(("suffix", "depth"), [(".png", 8), (".png", 16), (".tif", 16), (".tif", FLOAT)])
+def test_linear_light_and_back_is_the_same_file(tmp_path: Path, suffix: str, depth: int) -> None:
+    source = source_of(tmp_path, suffix, depth, 3, True)
+    (event,) = restore_photos([source], tmp_path / "out", replace(IDENTITY, light="linear"), recipe=EXACT)
+    assert isinstance(event, PhotoRestored)
+    assert event.receipt is not None
+    assert event.receipt.whole
+    step = 1e-5 if depth == FLOAT else 1 / ((1 << depth) - 1)
+    before, after = read(source), read(Path(event.target))
+    assert np.abs(values_of(after) - values_of(before)).max() <= 0.5 * step
+    assert after.metadata == before.metadata
 
 
 def test_further_pages_are_kept(tmp_path: Path) -> None:

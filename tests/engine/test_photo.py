@@ -20,14 +20,12 @@ from ddm_gui.engine.formats import exif
 from ddm_gui.engine.formats.metadata import Metadata
 from ddm_gui.engine.photo import (
     LARGEST_MEGAPIXELS,
+    LIMIT,
     Photo,
     PhotoHeader,
-    find_photos,
     read,
     read_header,
     rounded,
-    suffix_for,
-    targets,
     thumbnail,
     upright,
     write,
@@ -79,33 +77,6 @@ def test_upright_turns_by_the_orientation() -> None:
     assert upright(photo).shape == (31, 23, 3)
     assert np.array_equal(upright(photo)[0, -1], photo.pixels[0, 0])
     assert not upright(photo).flags.writeable
-
-
-# Finding
-
-
-def test_finds_by_extension_in_any_case_and_leaves_the_rest(folder: Path) -> None:
-    for name in ("b.PNG", "a.jpeg", "c.TiF", "d.CR2", ".hidden.png", "notes.txt", "a.xmp", "e.dng"):
-        (folder / name).write_bytes(b"x")
-    (folder / "inner").mkdir()
-    (folder / "inner" / "z.png").write_bytes(b"x")
-    (folder / "folder.png").mkdir()
-    names = ["a.jpeg", "b.PNG", "c.TiF", "d.CR2", "e.dng"]
-    assert [path.name for path in find_photos([folder])] == names
-    assert [path.name for path in find_photos([folder / "b.PNG", folder])] == names
-    assert [path.name for path in find_photos([folder / "a.xmp", folder / "inner"])] == ["z.png"]
-
-
-def test_what_holds_no_photo_is_refused(folder: Path) -> None:
-    with pytest.raises(UserError, match="There is no photo in"):
-        find_photos([folder])
-    with pytest.raises(UserError, match="does not exist"):
-        find_photos([folder / "nowhere"])
-    with pytest.raises(UserError, match="no photo among"):
-        find_photos([])
-    (folder / "a.txt").write_bytes(b"x")
-    with pytest.raises(UserError, match="no photo among"):
-        find_photos([folder / "a.txt"])
 
 
 # Identity
@@ -203,25 +174,7 @@ def test_a_place_that_cannot_be_written(folder: Path) -> None:
         write(photo_of(8, 3), folder / "a.png", "gif")
 
 
-def test_suffixes() -> None:
-    names = {"a.PNG": ".png", "a.jpeg": ".jpeg", "a.JPG": ".JPG", "a.tiff": ".tif", "a.CR2": ".tif"}
-    assert {name: suffix_for(Path(name), "same") for name in names} == names
-    assert [suffix_for(Path("a.cr2"), name) for name in ("png", "jpeg", "tiff", "tiff16")] == [
-        ".png",
-        ".jpg",
-        ".tif",
-        ".tif",
-    ]
-
-
 # Reading odd ones
-
-
-def test_targets_are_never_two_alike_even_without_regard_to_case() -> None:
-    sources = [Path(name) for name in ("a.png", "a.JPG", "A.tif", "a_2.png", "b.cr2")]
-    names = [path.name for path in targets(sources, Path("out"), "png")]
-    assert names == ["a.png", "a_3.png", "A_4.png", "a_2.png", "b.png"]
-    assert targets(sources[-1:], Path("out"), "tiff16") == [Path("out") / "b.tif"]
 
 
 def test_palettes_and_opaque_alpha_are_read(folder: Path) -> None:
@@ -313,6 +266,18 @@ def test_a_huge_claim_is_refused_before_it_is_decoded(folder: Path) -> None:
     (folder / "a.png").write_bytes(content)
     with pytest.raises(UserError, match="more than 400 megapixels"):
         read(folder / "a.png")
+
+
+def test_the_limit_on_sizes_is_a_persons_to_set(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    image("L").save(folder / "a.png")
+    monkeypatch.setenv(LIMIT, "0.0001")
+    with pytest.raises(UserError, match=r"more than 0\.0001 megapixels"):
+        read_header(folder / "a.png")
+    monkeypatch.setenv(LIMIT, "0.0002")
+    assert read_header(folder / "a.png").width == 20
+    monkeypatch.setenv(LIMIT, "many")
+    with pytest.raises(UserError, match="must be a number"):
+        read_header(folder / "a.png")
 
 
 @pytest.mark.parametrize("suffix", [".png", ".jpg", ".tif"])
