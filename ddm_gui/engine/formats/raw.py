@@ -116,7 +116,8 @@ def _exif(path: Path) -> tuple[bytes | None, tuple[str, ...]]:
             structure = ifd.Structure("<", ())
     if structure.first.get(ifd.EXIF) is None:
         with suppress(rawpy.LibRawError, rawpy.NotSupportedError, *exif_tags.DAMAGED):
-            structure, _ = exif_tags.structure_of((preview_exif(path) or b"").removeprefix(b"Exif\0\0"))
+            of_preview, _ = exif_tags.structure_of((preview_exif(path) or b"").removeprefix(b"Exif\0\0"))
+            structure = of_preview if of_preview.first.entries else structure
     order, first = structure.order, structure.first
     kept = [entry for entry in first.entries if entry.tag in DESCRIPTIVE or entry.tag in (ifd.EXIF, ifd.GPS)]
     if not kept:
