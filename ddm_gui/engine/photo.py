@@ -70,7 +70,8 @@ class Photo:
     0 is black and 1 is white; of a file of floats `black` and `white` are what it had for them, which `write` gives
     back. `depth` is the bits per value of the file: 8 or 16 (RAW counts as 16), or 32 of floats, whose pixels may lie
     beyond [0, 1]. `orientation` is EXIF's (1 to 8), `source` the file it was read from. `light` is 'display' (the
-    file's own encoding) or 'linear'. `alpha` is H x W as the file has it, None where it has none.
+    file's own encoding) or 'linear'. `alpha` is H x W as the file has it, None where it has none. `holes` (H x W x C)
+    are where a file of floats has no number (NaN, or BLANK of FITS): pixels have the nearest number there.
     """
 
     pixels: NDArray[np.float32]
@@ -79,6 +80,7 @@ class Photo:
     source: Path | None = None
     light: str = "display"
     alpha: NDArray[Any] | None = None
+    holes: NDArray[np.bool_] | None = None
     black: float = 0.0
     white: float = 1.0
     metadata: Metadata = field(default_factory=Metadata)
@@ -181,7 +183,8 @@ def read(path: Path, light: str = "display") -> Photo:
     exif, orientation = exif_tags.checked(metadata.exif)
     if metadata.exif and exif is None:
         metadata = replace(metadata, left_out=(*metadata.left_out, "EXIF, which was damaged"))
-    pixels, black, white = _normalised(path, picture.values, about.depth)
+    values, holes = _filled(path, picture.values) if about.depth == FLOAT else (picture.values, None)
+    pixels, black, white = _normalised(values, about.depth)
     photo = Photo(
         pixels,
         about.depth,
@@ -189,6 +192,7 @@ def read(path: Path, light: str = "display") -> Photo:
         path,
         light if kind == "RAW" else "display",
         picture.alpha,
+        holes,
         black,
         white,
         replace(metadata, exif=exif),
@@ -418,24 +422,36 @@ def _tone_curves(path: Path | None, about: Metadata, channels: int, depth: int) 
         ) from error
 
 
-def _normalised(path: Path, values: NDArray[Any], depth: int) -> tuple[NDArray[np.float32], float, float]:
+def _filled(path: Path, values: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.bool_] | None]:
+    """Floats with the nearest number in the place of each NaN, and where these were; None: nowhere.
+
+    Raises:
+        UserError: a channel has no number at all, or some are infinite.
+    """
+    if np.isinf(values).any() or np.isnan(values).all(axis=(0, 1)).any():
+        raise UserError(f"{path} cannot be read.", "Its values are infinite, or no numbers.", "Choose another photo.")
+    holes = np.isnan(values)
+    if not holes.any():
+        return values, None
+    from scipy.ndimage import distance_transform_edt  # seldom needed, and the window opens sooner without
+
+    filled = values.copy()
+    for channel in range(values.shape[2]):
+        rows, cols = distance_transform_edt(holes[..., channel], return_distances=False, return_indices=True)
+        filled[..., channel] = values[rows, cols, channel]
+    return filled, holes
+
+
+def _normalised(values: NDArray[Any], depth: int) -> tuple[NDArray[np.float32], float, float]:
     """Pixels with black as 0 and white as 1; and what these were.
 
     Of floats black is 0, or the least value where that is below it; white is 1, or the greatest where that is above.
-
-    Raises:
-        UserError: some values are no numbers.
     """
     if depth != FLOAT:
         pixels = values.astype(np.float32)
         pixels /= np.float32((1 << depth) - 1)
         return pixels, 0.0, 1.0
-    least, greatest = float(values.min()), float(values.max())
-    if not np.isfinite([least, greatest]).all():
-        raise UserError(
-            f"{path} cannot be read.", "Some of its values are no numbers, or infinite.", "Fill them, with black say."
-        )
-    black, white = min(0.0, least), max(1.0, greatest)
+    black, white = min(0.0, float(values.min())), max(1.0, float(values.max()))
     return _stretched(values, black, white), black, white
 
 
@@ -461,10 +477,14 @@ def _to_write(photo: Photo, kind: str, depth: int, about: Metadata) -> tuple[Dec
         values = _widened(photo.pixels, photo.black, photo.white)
         if kind == "TIFF":
             values = values.astype(np.float32, copy=False)
+        if photo.holes is not None:
+            values = np.where(photo.holes, values.dtype.type(np.nan), values)
     else:
         values = _quantised(photo.pixels, depth)
         if (photo.black, photo.white) != (0.0, 1.0):
             lost.append(f"the range of its values: {photo.black:.6g} to {photo.white:.6g} became 0 to 1")
+        if photo.holes is not None:
+            lost.append(f"{photo.holes.sum()} values that are no numbers, which were filled")
     alpha = None
     if photo.alpha is not None and kind == "JPEG":
         lost.append("alpha, which was opaque everywhere")

@@ -209,12 +209,29 @@ def test_a_file_that_cannot_be_read_again_is_told(tmp_path: Path, monkeypatch: p
     assert "cannot be read again" in str(receipt)
 
 
+@pytest.mark.parametrize("suffix", [".tif", ".fits"])
+def test_where_there_is_no_number_there_is_none_again(tmp_path: Path, suffix: str) -> None:
+    pixels = PICTURE[..., 0].copy()
+    pixels[5:9, 7:20] = np.nan
+    if suffix == ".fits":
+        astropy_fits.PrimaryHDU(pixels).writeto(tmp_path / "a.fits")
+    else:
+        tifffile.imwrite(tmp_path / "a.tif", pixels, photometric="minisblack", metadata=None)
+    before = read(tmp_path / f"a{suffix}")
+    assert before.pixels[6, 8, 0] == before.pixels[6, 6, 0]
+    after, receipt = restored(tmp_path / f"a{suffix}", tmp_path / "out")
+    assert np.array_equal(after.holes, before.holes)
+    assert np.abs(values_of(after) - values_of(before))[~np.isnan(pixels)].max() < 1e-6
+    assert receipt.whole
+    assert "52 missing values" in receipt.kept
+    filled = restored(tmp_path / f"a{suffix}", tmp_path / "out", "tiff16")[1]
+    assert "52 values that are no numbers, which were filled" in filled.lost
+
+
 @pytest.mark.parametrize("value", [np.nan, np.inf])
-def test_values_that_are_no_numbers_are_refused(tmp_path: Path, value: float) -> None:
-    pixels = PICTURE.copy()
-    pixels[3, 4] = value
-    tifffile.imwrite(tmp_path / "a.tif", pixels, photometric="rgb", metadata=None)
-    with pytest.raises(UserError, match="no numbers, or infinite"):
+def test_no_number_at_all_and_infinite_ones_are_refused(tmp_path: Path, value: float) -> None:
+    tifffile.imwrite(tmp_path / "a.tif", np.full((9, 9), value, np.float32), metadata=None)
+    with pytest.raises(UserError, match="infinite, or no numbers"):
         read(tmp_path / "a.tif")
 
 

@@ -52,7 +52,7 @@ def metadata(path: Path) -> Metadata:
 
 
 def decode(path: Path) -> Decoded:
-    """Physical values (float64), H x W x (1 or 3): BZERO + BSCALE * what is stored.
+    """Physical values (float64), H x W x (1 or 3): BZERO + BSCALE * what is stored; NaN where that is BLANK.
 
     Raises:
         UserError: it holds no picture of a kind that is read, with the reason.
@@ -75,12 +75,10 @@ def decode(path: Path) -> Decoded:
             "Save the picture as a file of its own.",
         )
     stored = np.frombuffer(data, kind).reshape(shape)
-    blank = _value(cards, "BLANK")
-    if kind.kind == "i" and isinstance(blank, int) and (stored == blank).any():
-        raise UserError(
-            f"{path} cannot be read.", "Some of its pixels are blank (BLANK).", "Fill them, with the sky say."
-        )
     values = _scale(cards)[0] + _scale(cards)[1] * stored.astype(np.float64)
+    blank = _value(cards, "BLANK")
+    if blank is not None and kind.kind in "iu":
+        values[stored == blank] = np.nan
     own = [("card", card) for card in cards] + ([("rest", rest)] if rest else [])
     planes = values if values.ndim == 3 else values[None]
     return Decoded(np.moveaxis(planes, 0, -1), None, Metadata(kind="FITS", own=tuple(own)))
@@ -94,8 +92,9 @@ def encode(picture: Decoded) -> tuple[bytes, list[str]]:
     zero, scale = _scale(cards)
     stored = (picture.values.astype(np.float64) - zero) / scale
     if kind.kind in "iu":
-        bounds = np.iinfo(kind)
+        bounds, blank = np.iinfo(kind), _value(cards, "BLANK")
         stored = np.clip(np.rint(stored), bounds.min, bounds.max)
+        stored = np.nan_to_num(stored, nan=0.0 if blank is None else blank)
     planes = np.moveaxis(stored, -1, 0).astype(kind)
     rest = b"".join(data for name, data in picture.metadata.own if name == "rest")
     gone = sorted({_key(card) for card in cards} & set(OF_THE_OLD_PIXELS))

@@ -39,6 +39,8 @@ def receipt(picture: Decoded, again: Decoded | str, kind: str, lost: Sequence[st
     if picture.alpha is not None:
         same = again.alpha is not None and np.array_equal(picture.alpha, again.alpha)
         (kept if same else told).append("alpha")
+    if picture.values.dtype.kind == "f" and (missing := int(np.isnan(picture.values).sum())):
+        kept.append(_count(missing, "missing value"))
     tags, tags_kept = _counted(before, after, kind)
     pages = sum(name == "page" for name, _ in before.own)
     if pages:
@@ -120,5 +122,5 @@ def _is_exact(picture: Decoded, again: Decoded, kind: str) -> bool:
     if kind == "JPEG":
         return True
     if kind != "FITS":
-        return bool(np.array_equal(picture.values, again.values))
+        return bool(np.array_equal(picture.values, again.values, equal_nan=picture.values.dtype.kind == "f"))
     return fits.encode(picture)[0] == fits.encode(again)[0]

@@ -78,14 +78,13 @@ def test_what_is_no_photo_is_refused(tmp_path: Path, data: Any, why: str) -> Non
         fits.layout(tmp_path / "a.fits")
 
 
-def test_blank_pixels_are_refused(tmp_path: Path) -> None:
-    written(tmp_path / "a.fits", "i2", BLANK=-32768)
-    assert fits.decode(tmp_path / "a.fits").values.shape == (12, 17, 1)
-    image = astropy_fits.PrimaryHDU(np.array([[1, -32768]], np.int16))
+def test_blank_pixels_hold_no_number_and_stay_blank(tmp_path: Path) -> None:
+    image = astropy_fits.PrimaryHDU(np.array([[1, -32768, 3]], np.int16))
     image.header["BLANK"] = -32768
-    image.writeto(tmp_path / "b.fits")
-    with pytest.raises(UserError, match="blank"):
-        fits.decode(tmp_path / "b.fits")
+    image.writeto(tmp_path / "a.fits")
+    picture = fits.decode(tmp_path / "a.fits")
+    assert np.isnan(picture.values[..., 0]).tolist() == [[False, True, False]]
+    assert fits.encode(picture)[0] == (tmp_path / "a.fits").read_bytes()
 
 
 def test_every_cut_is_an_error(tmp_path: Path) -> None:
