@@ -190,12 +190,12 @@ def read(path: Path, light: str = "display") -> Photo:
         about.depth,
         fits.BOTTOM_UP if kind == "FITS" else orientation,
         path,
-        light if kind == "RAW" else "display",
-        picture.alpha,
-        holes,
-        black,
-        white,
-        replace(metadata, exif=exif),
+        light=light if kind == "RAW" else "display",
+        alpha=picture.alpha,
+        holes=holes,
+        black=black,
+        white=white,
+        metadata=replace(metadata, exif=exif),
     )
     return in_light(photo, light)
 

@@ -42,7 +42,7 @@ def layout(path: Path) -> Layout:
     """
     with open(path, "rb") as stream:
         header, transparent = None, False
-        for kind, data in _chunks(stream):
+        for kind, data in _chunks(stream, pixels=False):
             if kind == b"IHDR":
                 header = _header(path, data)
             elif kind == b"acTL":
@@ -64,7 +64,8 @@ def metadata(path: Path) -> Metadata:
         SyntaxError: it is no PNG file.
     """
     with open(path, "rb") as stream:
-        return _metadata([(kind, data) for kind, data in _chunks(stream) if kind not in PIXELS], True)
+        chunks = [(kind, data) for kind, data in _chunks(stream, pixels=False) if kind not in PIXELS]
+    return _metadata(chunks, True)
 
 
 def decode(path: Path) -> Decoded:
@@ -131,8 +132,10 @@ def gamma(about: Metadata) -> float | None:
 # Chunks
 
 
-def _chunks(stream: io.BufferedReader) -> Iterator[tuple[bytes, bytes]]:
+def _chunks(stream: io.BufferedReader, pixels: bool = True) -> Iterator[tuple[bytes, bytes]]:
     """Kind and content of each chunk, to the end; a chunk that is damaged and not of the pixels is passed over.
+
+    Without `pixels` those of the kind IDAT, which hold nearly all of a file, are not read: their content is empty.
 
     Raises:
         SyntaxError: the file is no PNG.
@@ -148,6 +151,10 @@ def _chunks(stream: io.BufferedReader) -> Iterator[tuple[bytes, bytes]]:
         if len(head) < 8:
             raise OSError("the file is cut off")
         length, kind = struct.unpack(">L4s", head)
+        if kind == b"IDAT" and not pixels:
+            yield kind, b""
+            stream.seek(length + 4, io.SEEK_CUR)
+            continue
         if length + 4 > end - stream.tell():
             raise OSError("the file is cut off")
         data, check = stream.read(length), stream.read(4)
