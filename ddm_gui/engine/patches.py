@@ -21,6 +21,7 @@ from ddm_gui.engine.photo import Photo, PhotoHeader, find_photos, read, read_hea
 from ddm_gui.engine.settings import Settings
 
 LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601: what one channel is made of where photos are in colour
+UNROUNDED = 16  # bits: of photos in linear light, in which the steps of their files are no longer even
 REDRAWS = 8  # a photo may be clipped nearly everywhere (a night sky): then its patches are taken as they are
 WHITE = 1.0 - 1e-6  # clipped, also where rounding of the luma missed 1.0
 MEAN_OVER_FIELD = (
@@ -117,6 +118,7 @@ class PatchPool:
         mirrored: int = 0,
         region: int = 0,
         reading: Callable[[Path], Photo] = read,
+        light: str = "display",
     ) -> Generator[Event, None, PatchPool]:
         """Reads photos into a pool, yielding a PhotoSkipped for each that is left out.
 
@@ -128,6 +130,7 @@ class PatchPool:
             mirrored: but for those that `mirrored` more pixels at their edges would make large enough.
             region: of each photo only the region x region pixels in its middle are drawn from; 0: all of it.
             reading: how a photo is read.
+            light: in which `reading` gives photos.
             channels: None as the photos are; 1 makes luma of colour photos; 3 asks for colour photos.
 
         Raises:
@@ -150,8 +153,10 @@ class PatchPool:
                 "One blur per colour was asked for, and the photos are grey.", "", "Choose one blur for all colours."
             )
         kept = channels or photo_channels
-        # 8-bit values are held as bytes: exact, and a quarter of the memory. Luma is no whole number of them.
-        exact = kept == photo_channels and all(header.depth == 8 for header in headers.values())
+        # 8-bit values are held as bytes: exact, and a quarter of the memory. Luma is no whole number of them, nor is
+        # what a tone curve makes of them.
+        whole = light == "display" and all(header.depth == 8 for header in headers.values())
+        exact = whole and kept == photo_channels
         budget = int(memory_budget_gb * 1e9) // ((1 if exact else 4) * kept)
         sizes = [_central((header.height, header.width), region) for header in headers.values()]
         wanted = [max(size[2], patch_size) * max(size[3], patch_size) for size in sizes]
@@ -184,7 +189,7 @@ class PatchPool:
             first_row, first_col = top + row - above, side + col - left
             areas.append(_Area(filled, height * width, width, height, width, first_row, first_col, *size))
             filled += planes.size
-            depth = max(depth, photo.depth)
+            depth = max(depth, photo.depth if light == "display" else UNROUNDED)
         if not areas:
             raise _nothing_left(skipped)
         return cls(buffer[:filled], areas, kept, depth, patch_size)

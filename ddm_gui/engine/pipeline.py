@@ -229,6 +229,7 @@ def _load(
         mirrored=blurred,
         region=settings.clean_region if blurred else 0,
         reading=reading,
+        light=settings.light,
     )
     yield from reading.news()
     return pool

@@ -9,13 +9,14 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from PIL import ImageCms
 
 from ddm_gui.engine.errors import UserError
 from ddm_gui.engine.events import Event, Note, PhotoSkipped
 from ddm_gui.engine.formats import exif
 from ddm_gui.engine.formats.metadata import Metadata
 from ddm_gui.engine.patches import LUMA, PatchPool, check_sources, of_one_size
-from ddm_gui.engine.photo import Photo, find_photos, write
+from ddm_gui.engine.photo import Photo, find_photos, read, write
 from ddm_gui.engine.settings import Settings
 
 from ..conftest import write_dng
@@ -65,6 +66,17 @@ def generator(seed: int = 0) -> torch.Generator:
 
 
 # Loading
+
+
+def test_linear_light_of_8_bits_is_not_rounded_to_8_bits_again(tmp_path: Path) -> None:
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    write(Photo(np.full((30, 30, 3), 13 / 255), 8, metadata=Metadata(icc=profile)), tmp_path / "a.png")
+    linear = read(tmp_path / "a.png", "linear").pixels[0, 0, 0]
+    pool = load(tmp_path, reading=lambda path: read(path, "linear"), light="linear")
+    drawn = pool.draw(1, 16, generator()).pixels
+    assert float(drawn.min()) == pytest.approx(linear, rel=1e-6)
+    assert abs(linear - round(255 * linear) / 255) > 1e-4
+    assert pool.depth == 16
 
 
 def test_holds_what_the_files_hold(tmp_path: Path) -> None:

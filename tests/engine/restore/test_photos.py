@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Generator
 from dataclasses import replace
 from pathlib import Path
@@ -112,6 +113,20 @@ def test_links_in_a_circle_end_in_a_sentence(tmp_path: Path) -> None:
             next(restore_photos([source], output, PSF))
     _, report = pulled(restore_photos([source], tmp_path / "out", PSF))
     assert [path.name for path in report.written] == ["a.png"]
+
+
+def test_a_folder_that_vanishes_on_the_way_ends_in_sentences(tmp_path: Path) -> None:
+    source = folder_of(tmp_path / "in", "a.png", "b.png", "c.png")
+    run = restore_photos([source], tmp_path / "out", PSF)
+    assert isinstance(next(run), PhotoRestored)
+    shutil.rmtree(tmp_path / "out")
+    written = next(run)
+    assert isinstance(written, PhotoSkipped)
+    assert "b.png cannot be written" in written.reason
+    shutil.rmtree(source)
+    read_again = next(run)
+    assert isinstance(read_again, PhotoSkipped)
+    assert "does not exist" in read_again.reason
 
 
 def test_an_earlier_result_is_replaced(tmp_path: Path) -> None:
