@@ -416,10 +416,10 @@ def test_one_folder_serves_as_both_where_apertures_split_it(tmp_path: Path) -> N
     assert "unknown aperture (1)" in caught.value.why
 
 
-def test_linear_light_needs_raw_on_both_sides(tmp_path: Path) -> None:
+def test_linear_light_must_be_told_on_both_sides(tmp_path: Path) -> None:
     save(tmp_path / "a" / "1.png", noise(60, 60))
     write_dng(tmp_path / "raw.dng", np.full((60, 60), 9000, np.uint16))
-    with pytest.raises(UserError, match="degraded photos are not camera RAW"):
+    with pytest.raises(UserError, match="None of the degraded photos can be read in linear light"):
         check([tmp_path / "raw.dng"], [tmp_path / "a"], light="linear")
 
 
