@@ -20,7 +20,12 @@ from typing import TYPE_CHECKING, Any
 from tqdm import tqdm
 
 import ddm_gui
-from ddm_gui.engine.blurs import BLURS, KERNEL_SIZE, NOISE_SIGMA, check_noise, check_shot
+from ddm_gui.engine.blur.kernel_numbers import numbers_over_the_field
+from ddm_gui.engine.blur.lens_page import FORMATS as PAGES
+from ddm_gui.engine.blur.lens_page import described, noise_words, write_page
+from ddm_gui.engine.blur.noise import PhotonNoise
+from ddm_gui.engine.blur.psf import PsfGrid
+from ddm_gui.engine.blur.psf_files import ARRAYS, WRITERS, lens_name, load_psf, write_psf
 from ddm_gui.engine.errors import UserError
 from ddm_gui.engine.events import (
     CheckpointSaved,
@@ -40,13 +45,7 @@ from ddm_gui.engine.events import (
     StageStarted,
     to_json,
 )
-from ddm_gui.engine.kernel_numbers import numbers_over_the_field
-from ddm_gui.engine.lens_page import FORMATS as PAGES
-from ddm_gui.engine.lens_page import described, noise_words, write_page
-from ddm_gui.engine.noise import PhotonNoise
 from ddm_gui.engine.project import NAME, Project
-from ddm_gui.engine.psf import PsfGrid
-from ddm_gui.engine.psf_files import ARRAYS, WRITERS, lens_name, load_psf, write_psf
 from ddm_gui.engine.restore.denoiser_files import default_denoiser, file_named, folder
 from ddm_gui.engine.restore.dpir import Dpir
 from ddm_gui.engine.restore.plan import Budget
@@ -54,6 +53,7 @@ from ddm_gui.engine.restore.recipe import RESTORERS, Recipe, restorer_of
 from ddm_gui.engine.restore.restorer import Restorer
 from ddm_gui.engine.restore.wiener import Wiener
 from ddm_gui.engine.settings import PRESETS, DenoiserSettings, Settings, preset
+from ddm_gui.engine.simulate.blurs import BLURS, KERNEL_SIZE, NOISE_SIGMA, check_noise, check_shot
 
 if TYPE_CHECKING:
     from ddm_gui.engine.scores import Distance
@@ -343,7 +343,7 @@ def _project_to_learn(arguments: argparse.Namespace) -> Project:
 def run_restore(arguments: argparse.Namespace, reporter: Reporter) -> int:
     """`ddm restore`."""
     from ddm_gui.engine.devices import choose_device
-    from ddm_gui.engine.photo import find_photos
+    from ddm_gui.engine.photos.photo import find_photos
     from ddm_gui.engine.restore.photos import restore_photos
 
     project = Project.open(arguments.project) if arguments.project else None
@@ -394,7 +394,7 @@ def _chosen_restorer(arguments: argparse.Namespace, light: str, reporter: Report
 
 def run_denoiser(arguments: argparse.Namespace, reporter: Reporter) -> int:
     """`ddm denoiser`."""
-    from ddm_gui.engine.denoiser_run import learn_denoiser
+    from ddm_gui.engine.denoiser.run import learn_denoiser
 
     clean = [path.absolute() for path in arguments.clean]
     target = arguments.output or file_named(arguments.name or clean[0].stem)
@@ -404,8 +404,8 @@ def run_denoiser(arguments: argparse.Namespace, reporter: Reporter) -> int:
 
 def run_photos(arguments: argparse.Namespace, reporter: Reporter) -> int:
     """`ddm photos`."""
-    from ddm_gui.engine.photo import find_photos
-    from ddm_gui.engine.shot import Taken, grouped
+    from ddm_gui.engine.photos.photo import find_photos
+    from ddm_gui.engine.photos.shot import Taken, grouped
 
     taken = []
     for path in find_photos(arguments.photos):
@@ -508,8 +508,8 @@ def _lpips(arguments: argparse.Namespace) -> Distance | None:
 
 def run_simulate(arguments: argparse.Namespace, reporter: Reporter) -> int:
     """`ddm simulate`."""
-    from ddm_gui.engine.known_set import KnownSet
-    from ddm_gui.engine.simulated_set import simulate_set
+    from ddm_gui.engine.simulate.known_set import KnownSet
+    from ddm_gui.engine.simulate.simulated_set import simulate_set
 
     psf = _chosen_psf(arguments)
     run = simulate_set(arguments.clean, arguments.output, psf, arguments.seed, arguments.split, arguments.format)
@@ -533,8 +533,8 @@ def run_simulate(arguments: argparse.Namespace, reporter: Reporter) -> int:
 
 def _chosen_psf(arguments: argparse.Namespace) -> PsfGrid:
     """The blur named, with the numbers that were typed; one that belongs to another kind of blur is never ignored."""
-    from ddm_gui.engine.simulated_psf import simulated_psf
-    from ddm_gui.engine.simulated_set import LIGHTS
+    from ddm_gui.engine.simulate.simulated_psf import simulated_psf
+    from ddm_gui.engine.simulate.simulated_set import LIGHTS
 
     kind = BLURS.get(arguments.kernel)
     typed = _typed(arguments, *BLURS.values())

@@ -10,9 +10,11 @@ import numpy as np
 import pytest
 import tifffile
 
-from ddm_gui.engine.photo import Photo, write
-from ddm_gui.engine.psf import PsfGrid
-from ddm_gui.engine.simulate import dead_leaves, degrade, gaussian
+from ddm_gui.engine.blur.psf import PsfGrid
+from ddm_gui.engine.photos.photo import Photo, write
+from ddm_gui.engine.simulate.camera import degrade
+from ddm_gui.engine.simulate.leaves import dead_leaves
+from ddm_gui.engine.simulate.optics import gaussian
 
 COMPANIONS: dict[str, dict[str, Any]] = {  # what must be chosen beside a setting before all its values are allowed
     "noise_model": {"light": "linear"},

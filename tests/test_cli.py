@@ -21,24 +21,28 @@ from safetensors.torch import save_file as save_tensors
 import ddm_gui
 from ddm_gui import cli
 from ddm_gui.cli import BUG, DONE, INTERRUPTED, MENDABLE, UNREAD, Interruption, Reporter, build_parser, in_words, main
-from ddm_gui.engine import demo, denoiser_trial, flow, matching, photo, spectrum
-from ddm_gui.engine.blurs import BLURS
+from ddm_gui.engine.blur.noise import PhotonNoise
+from ddm_gui.engine.blur.psf import PsfGrid
+from ddm_gui.engine.denoiser import trial as denoiser_trial
 from ddm_gui.engine.errors import UserError
 from ddm_gui.engine.events import Event, Note, Stage
-from ddm_gui.engine.formats import exif
-from ddm_gui.engine.formats.metadata import Metadata
-from ddm_gui.engine.known_set import KnownSet
+from ddm_gui.engine.flow import spectrum, train
 from ddm_gui.engine.lock import locked
 from ddm_gui.engine.lpips import ALEXNET
-from ddm_gui.engine.noise import PhotonNoise
-from ddm_gui.engine.photo import Photo
+from ddm_gui.engine.matching import rounds
+from ddm_gui.engine.photos import photo
+from ddm_gui.engine.photos.formats import exif
+from ddm_gui.engine.photos.formats.metadata import Metadata
+from ddm_gui.engine.photos.photo import Photo
+from ddm_gui.engine.photos.tone_curve import to_linear
 from ddm_gui.engine.project import Project, StageState, checkpoint_notes
-from ddm_gui.engine.psf import PsfGrid
 from ddm_gui.engine.restore.denoiser_files import read_about
 from ddm_gui.engine.restore.recipe import Recipe, restore_photo
 from ddm_gui.engine.restore.tv import TotalVariation
 from ddm_gui.engine.settings import PRESETS, DenoiserSettings, Settings
-from ddm_gui.engine.tone_curve import to_linear
+from ddm_gui.engine.simulate import demo
+from ddm_gui.engine.simulate.blurs import BLURS
+from ddm_gui.engine.simulate.known_set import KnownSet
 
 from .conftest import COMPANIONS, SmallPhotos
 
@@ -62,9 +66,9 @@ ROOT = Path(__file__).resolve().parents[1]
 def small_amounts(monkeypatch: pytest.MonkeyPatch) -> None:
     """The same code on fewer patches."""
     monkeypatch.setattr(spectrum, "PATCHES", spectrum.BATCH)
-    monkeypatch.setattr(flow, "FLOOR_BATCHES", 2)
-    monkeypatch.setattr(matching, "ROUND", 4)
-    monkeypatch.setattr(matching, "LISTENING", 2)
+    monkeypatch.setattr(train, "FLOOR_BATCHES", 2)
+    monkeypatch.setattr(rounds, "ROUND", 4)
+    monkeypatch.setattr(rounds, "LISTENING", 2)
 
 
 def options(**changes: Any) -> list[str]:

@@ -12,30 +12,31 @@ import torch
 from numpy.typing import NDArray
 
 import ddm_gui
-from ddm_gui.engine import field_matching, history, matching
-from ddm_gui.engine.demo import build
+from ddm_gui.engine import history
+from ddm_gui.engine.blur.psf import PsfGrid
 from ddm_gui.engine.devices import choose_device
 from ddm_gui.engine.errors import UserError
 from ddm_gui.engine.events import CheckpointSaved, Estimate, Event, KernelSnapshot, Note, Result, Stage
-from ddm_gui.engine.field_matching import learn_field
-from ddm_gui.engine.field_phase import CONTEXT
-from ddm_gui.engine.flow import FlowModel, Pretraining, train_flow
-from ddm_gui.engine.known_set import KnownSet, truth_beside
-from ddm_gui.engine.learning_photos import Reading, chosen
+from ddm_gui.engine.flow.spectrum import WINDOW
+from ddm_gui.engine.flow.train import FlowModel, Pretraining, train_flow
+from ddm_gui.engine.flow.whitening import PlainPixels, Whitening
 from ddm_gui.engine.lock import locked
-from ddm_gui.engine.matching import TIMED, learn_kernels, seconds_per_update
-from ddm_gui.engine.patches import PatchPool, check_sources, of_one_size
-from ddm_gui.engine.phase import taps_width
-from ddm_gui.engine.photo import find_photos
+from ddm_gui.engine.matching import field_matching, rounds
+from ddm_gui.engine.matching.field_matching import learn_field
+from ddm_gui.engine.matching.field_phase import CONTEXT
+from ddm_gui.engine.matching.phase import taps_width
+from ddm_gui.engine.matching.rounds import TIMED, learn_kernels, seconds_per_update
+from ddm_gui.engine.matching.search import Match
+from ddm_gui.engine.photos.learning_photos import Reading, chosen
+from ddm_gui.engine.photos.patches import PatchPool, check_sources, of_one_size
+from ddm_gui.engine.photos.photo import find_photos
 from ddm_gui.engine.project import Project, StageState, checkpoint_notes
-from ddm_gui.engine.psf import PsfGrid
 from ddm_gui.engine.restore.photos import restore_photos
 from ddm_gui.engine.scores import colour_shift_error, kernel_ncc, kernel_psnr, node_nccs, score_folders
-from ddm_gui.engine.search import Match
 from ddm_gui.engine.settings import Settings
-from ddm_gui.engine.spectrum import WINDOW
+from ddm_gui.engine.simulate.demo import build
+from ddm_gui.engine.simulate.known_set import KnownSet, truth_beside
 from ddm_gui.engine.training import discard_checkpoint
-from ddm_gui.engine.whitening import PlainPixels, Whitening
 
 STAGE_NAMES = {Stage.PRETRAIN: "What clean photos look like", Stage.FLOW: "Step 1", Stage.KERNELS: "Step 2"}
 Paces = dict[tuple[Any, ...], tuple[float, float]]  # `seconds_per_update` of a device and a network
@@ -289,7 +290,7 @@ def _work_of_kernels(settings: Settings) -> float:
     """All work of step 2, in updates that train a network."""
     if settings.over_field:
         return field_matching.work(settings, field_matching.updates_needed(settings))
-    return matching.work(settings, matching.updates_needed(settings))
+    return rounds.work(settings, rounds.updates_needed(settings))
 
 
 def _share_left(project: Project, stage: Stage) -> float:

@@ -16,7 +16,7 @@ import ddm_gui
 from ddm_gui.engine.errors import UserError
 from ddm_gui.engine.events import Stage
 from ddm_gui.engine.files import previous, write_aside
-from ddm_gui.engine.photo import find_photos
+from ddm_gui.engine.photos.photo import find_photos
 from ddm_gui.engine.settings import Scope, Settings
 
 FORMAT_VERSION = 1

@@ -18,10 +18,10 @@ from scipy.ndimage import gaussian_filter
 from scipy.optimize import minimize_scalar
 from skimage.metrics import structural_similarity
 
-from ddm_gui.engine import photo
+from ddm_gui.engine.blur.kernel_numbers import colour_shift
+from ddm_gui.engine.blur.psf import centred
 from ddm_gui.engine.errors import UserError
-from ddm_gui.engine.kernel_numbers import colour_shift
-from ddm_gui.engine.psf import centred
+from ddm_gui.engine.photos import photo
 
 Kernels = NDArray[np.floating[Any]]
 Distance = Callable[[NDArray[np.float64], NDArray[np.float64]], float]  # of two photos H x W x C in [0, 1]

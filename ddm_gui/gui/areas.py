@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from PySide6.QtCore import QPoint, QRect
 
-from ddm_gui.engine.formats.exif import turned
-from ddm_gui.engine.photo import Photo
+from ddm_gui.engine.photos.formats.exif import turned
+from ddm_gui.engine.photos.photo import Photo
 
 STEP = 64  # px
 

@@ -8,11 +8,11 @@ from dataclasses import dataclass, replace
 
 from PySide6.QtCore import QObject, QRect, Signal
 
+from ddm_gui.engine.blur.psf import PsfGrid
 from ddm_gui.engine.errors import UserError
-from ddm_gui.engine.known_set import original_of
-from ddm_gui.engine.photo import Photo, in_light, read, upright
-from ddm_gui.engine.psf import PsfGrid
+from ddm_gui.engine.photos.photo import Photo, in_light, read, upright
 from ddm_gui.engine.restore.restorer import Restorer
+from ddm_gui.engine.simulate.known_set import original_of
 from ddm_gui.gui.areas import in_sensor
 from ddm_gui.gui.picture import Picture, picture
 from ddm_gui.gui.reads import Followed, Reads

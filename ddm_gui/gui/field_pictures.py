@@ -22,7 +22,7 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import QSizePolicy, QToolTip, QWidget
 
-from ddm_gui.engine.kernel_numbers import TRUSTED, node_numbers
+from ddm_gui.engine.blur.kernel_numbers import TRUSTED, node_numbers
 from ddm_gui.gui.brightness import coloured, faintest
 from ddm_gui.gui.lens import Lens
 from ddm_gui.gui.theme import colours

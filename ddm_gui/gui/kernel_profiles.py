@@ -12,7 +12,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QPen
 from PySide6.QtWidgets import QWidget
 
-from ddm_gui.engine.psf import profiles
+from ddm_gui.engine.blur.psf import profiles
 from ddm_gui.gui.brightness import HALVES, TENTHS, brightness, pixel_ticks
 from ddm_gui.gui.theme import colours
 

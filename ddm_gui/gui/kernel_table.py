@@ -7,7 +7,7 @@ from collections.abc import Callable
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QGridLayout, QLabel, QWidget
 
-from ddm_gui.engine.kernel_numbers import FRAME, TRUSTED, NodeNumbers
+from ddm_gui.engine.blur.kernel_numbers import FRAME, TRUSTED, NodeNumbers
 from ddm_gui.gui.parts import label
 from ddm_gui.gui.words import ellipse, shift, widths
 

@@ -11,9 +11,9 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QKeyEvent, QResizeEvent
 from PySide6.QtWidgets import QComboBox, QFrame, QSizePolicy, QSlider, QWidget
 
+from ddm_gui.engine.blur.kernel_numbers import NodeNumbers, kernel_numbers, node_numbers
+from ddm_gui.engine.blur.psf import PsfGrid, centred
 from ddm_gui.engine.history import History
-from ddm_gui.engine.kernel_numbers import NodeNumbers, kernel_numbers, node_numbers
-from ddm_gui.engine.psf import PsfGrid, centred
 from ddm_gui.engine.scores import kernel_ncc
 from ddm_gui.gui.field_pictures import STEPS, FieldPictures, in_view, stepped
 from ddm_gui.gui.kernel_pictures import KernelPictures

@@ -34,10 +34,10 @@ from PySide6.QtWidgets import (
 
 import ddm_gui
 from ddm_gui.engine import events
+from ddm_gui.engine.blur.lens_page import FORMATS as PAGES
+from ddm_gui.engine.blur.psf_files import READ, WRITERS
 from ddm_gui.engine.events import DenoiserResult, Event, Result, Stage
-from ddm_gui.engine.lens_page import FORMATS as PAGES
 from ddm_gui.engine.project import NAME
-from ddm_gui.engine.psf_files import READ, WRITERS
 from ddm_gui.engine.restore.denoiser_files import default_denoiser, kept
 from ddm_gui.engine.restore.recipe import Recipe
 from ddm_gui.engine.restore.restorer import Restorer

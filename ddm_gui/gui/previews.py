@@ -11,8 +11,8 @@ from pathlib import Path
 
 from PySide6.QtCore import QObject, QRect, QTimer, Signal, Slot
 
+from ddm_gui.engine.blur.psf import PsfGrid
 from ddm_gui.engine.errors import UserError
-from ddm_gui.engine.psf import PsfGrid
 from ddm_gui.engine.restore.recipe import Recipe
 from ddm_gui.gui.areas import grown
 from ddm_gui.gui.reads import Followed, Reads

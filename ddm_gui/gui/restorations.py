@@ -8,10 +8,10 @@ from pathlib import Path
 
 from PySide6.QtCore import QPoint, QRect
 
+from ddm_gui.engine.blur.psf import PsfGrid
 from ddm_gui.engine.errors import UserError
-from ddm_gui.engine.formats.exif import turned
-from ddm_gui.engine.photo import Photo, in_light, read, upright
-from ddm_gui.engine.psf import PsfGrid
+from ddm_gui.engine.photos.formats.exif import turned
+from ddm_gui.engine.photos.photo import Photo, in_light, read, upright
 from ddm_gui.engine.restore.part import part_of
 from ddm_gui.engine.restore.recipe import Corrected, correcting
 from ddm_gui.engine.restore.restorer import Restorer, Steps

@@ -6,9 +6,9 @@ from collections.abc import Generator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from ddm_gui.engine.blur.psf import PsfGrid
 from ddm_gui.engine.events import Event, Stage
 from ddm_gui.engine.project import Project
-from ddm_gui.engine.psf import PsfGrid
 from ddm_gui.engine.restore.recipe import Recipe
 from ddm_gui.engine.settings import DenoiserSettings, Settings
 from ddm_gui.gui.restorations import device_for
@@ -55,7 +55,7 @@ class LearnDenoiser:
     settings: DenoiserSettings
 
     def __call__(self) -> Generator[Event, None, object]:
-        from ddm_gui.engine.denoiser_run import learn_denoiser
+        from ddm_gui.engine.denoiser.run import learn_denoiser
 
         return (yield from learn_denoiser(self.clean, self.target, self.settings))
 

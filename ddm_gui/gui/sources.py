@@ -7,8 +7,8 @@ from enum import StrEnum
 from pathlib import Path
 
 from ddm_gui.engine.errors import UserError
-from ddm_gui.engine.photo import find_photos, read_header
-from ddm_gui.engine.shot import in_one_line, read_taken
+from ddm_gui.engine.photos.photo import find_photos, read_header
+from ddm_gui.engine.photos.shot import in_one_line, read_taken
 
 
 class Role(StrEnum):

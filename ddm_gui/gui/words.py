@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from pathlib import Path
 
-from ddm_gui.engine.kernel_numbers import ROUND, KernelNumbers
+from ddm_gui.engine.blur.kernel_numbers import ROUND, KernelNumbers
 
 _ARROWS = "→↘↓↙←↖↑↗"  # from the right on, as directions in a picture turn
 

@@ -31,21 +31,21 @@ from typing import Any
 
 import numpy as np
 
-from ddm_gui.engine import photo
-from ddm_gui.engine.blurs import ComaBlur, DiscBlur, GaussianBlur, ShakeBlur
+from ddm_gui.engine.blur.psf import PsfGrid
 from ddm_gui.engine.errors import UserError
 from ddm_gui.engine.events import Event, Result, Stage
-from ddm_gui.engine.known_set import KnownSet
-from ddm_gui.engine.photo import Photo, find_photos
+from ddm_gui.engine.photos import photo
+from ddm_gui.engine.photos.photo import Photo, find_photos
 from ddm_gui.engine.pipeline import learn
 from ddm_gui.engine.project import Project
-from ddm_gui.engine.psf import PsfGrid
 from ddm_gui.engine.restore.photos import restore_photos
 from ddm_gui.engine.scores import score_folders
 from ddm_gui.engine.settings import preset
-from ddm_gui.engine.simulate import dead_leaves
-from ddm_gui.engine.simulated_psf import simulated_psf
-from ddm_gui.engine.simulated_set import simulate_set
+from ddm_gui.engine.simulate.blurs import ComaBlur, DiscBlur, GaussianBlur, ShakeBlur
+from ddm_gui.engine.simulate.known_set import KnownSet
+from ddm_gui.engine.simulate.leaves import dead_leaves
+from ddm_gui.engine.simulate.simulated_psf import simulated_psf
+from ddm_gui.engine.simulate.simulated_set import simulate_set
 from ddm_gui.engine.training import load_checkpoint, save_checkpoint
 
 NOISE = 0.02

@@ -33,19 +33,19 @@ def measured(case: dict[str, int], data: Path, seconds: float, threads: int) -> 
     """Patches per second of step 1, of turning phases and of following by the auxiliary network; memory in MB."""
     import torch
 
-    from ddm_gui.engine.colour import ColourMatch
-    from ddm_gui.engine.flow import FlowModel, FlowTraining
-    from ddm_gui.engine.kernels import SoftmaxKernels, start_kernels
-    from ddm_gui.engine.magnitude import MagnitudeMatch
-    from ddm_gui.engine.matching import KernelTraining
-    from ddm_gui.engine.patches import PatchPool
-    from ddm_gui.engine.phase import PhaseDescent
-    from ddm_gui.engine.photo import find_photos
+    from ddm_gui.engine.flow.spectrum import noise_floor, periodogram
+    from ddm_gui.engine.flow.train import FlowModel, FlowTraining
+    from ddm_gui.engine.flow.whitening import Whitening
+    from ddm_gui.engine.matching.colour import ColourMatch
+    from ddm_gui.engine.matching.kernels import SoftmaxKernels, start_kernels
+    from ddm_gui.engine.matching.magnitude import MagnitudeMatch
+    from ddm_gui.engine.matching.phase import PhaseDescent
+    from ddm_gui.engine.matching.rounds import KernelTraining
+    from ddm_gui.engine.matching.simulation import Simulation
+    from ddm_gui.engine.photos.patches import PatchPool
+    from ddm_gui.engine.photos.photo import find_photos
     from ddm_gui.engine.settings import Settings
-    from ddm_gui.engine.simulation import Simulation
-    from ddm_gui.engine.spectrum import noise_floor, periodogram
     from ddm_gui.engine.training import draws
-    from ddm_gui.engine.whitening import Whitening
 
     torch.set_num_threads(threads)
     torch.set_flush_denormal(True)

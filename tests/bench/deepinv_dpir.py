@@ -38,15 +38,15 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ddm_gui.engine import photo
-from ddm_gui.engine.degradation import blur_same
-from ddm_gui.engine.known_set import KnownSet
-from ddm_gui.engine.photo import Photo, find_photos
-from ddm_gui.engine.psf import PsfGrid
+from ddm_gui.engine.blur.degradation import blur_same
+from ddm_gui.engine.blur.psf import PsfGrid
+from ddm_gui.engine.photos import photo
+from ddm_gui.engine.photos.photo import Photo, find_photos
 from ddm_gui.engine.restore.denoisers import Denoiser, load_denoiser
 from ddm_gui.engine.restore.dpir import Dpir
 from ddm_gui.engine.restore.recipe import Recipe, restore_photo
 from ddm_gui.engine.scores import photo_psnr
+from ddm_gui.engine.simulate.known_set import KnownSet
 
 Pixels = NDArray[np.floating[Any]]
 

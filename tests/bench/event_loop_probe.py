@@ -68,8 +68,8 @@ def report(name: str, late: np.ndarray, idle: np.ndarray) -> None:
 
 async def probe(seconds: float, folder: Path) -> None:
     """Idle, step 1, step 2."""
-    from ddm_gui.engine.demo import build
     from ddm_gui.engine.events import Stage
+    from ddm_gui.engine.simulate.demo import build
     from ddm_gui.gui.main_window import MainWindow
     from ddm_gui.gui.sources import Role
     from ddm_gui.gui.state import Phase

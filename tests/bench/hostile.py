@@ -30,9 +30,9 @@ import tifffile
 from PIL import Image
 
 from ddm_gui.engine.errors import UserError
-from ddm_gui.engine.formats import exif
-from ddm_gui.engine.formats.metadata import Metadata
-from ddm_gui.engine.photo import Photo, read, suffix_for, write
+from ddm_gui.engine.photos.formats import exif
+from ddm_gui.engine.photos.formats.metadata import Metadata
+from ddm_gui.engine.photos.photo import Photo, read, suffix_for, write
 
 MEMORY_GB, SECONDS = 8, 120
 CUT = 4096  # bytes: files are cut at each multiple

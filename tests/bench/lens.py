@@ -30,18 +30,18 @@ from numpy.typing import NDArray
 from scipy.stats import spearmanr
 from skimage.transform import downscale_local_mean
 
-from ddm_gui.engine import photo
-from ddm_gui.engine.blurs import LensBlur
-from ddm_gui.engine.known_set import KnownSet
-from ddm_gui.engine.photo import Photo, find_photos
+from ddm_gui.engine.blur.psf import PsfGrid, centred
+from ddm_gui.engine.blur.psf_files import load_psf
+from ddm_gui.engine.photos import photo
+from ddm_gui.engine.photos.photo import Photo, find_photos
 from ddm_gui.engine.project import Project
-from ddm_gui.engine.psf import PsfGrid, centred
-from ddm_gui.engine.psf_files import load_psf
 from ddm_gui.engine.restore.photos import restore_photos
 from ddm_gui.engine.scores import score_folders
 from ddm_gui.engine.settings import preset
-from ddm_gui.engine.simulated_psf import simulated_psf
-from ddm_gui.engine.simulated_set import simulate_set
+from ddm_gui.engine.simulate.blurs import LensBlur
+from ddm_gui.engine.simulate.known_set import KnownSet
+from ddm_gui.engine.simulate.simulated_psf import simulated_psf
+from ddm_gui.engine.simulate.simulated_set import simulate_set
 
 SIZE, NOISE = 25, 0.01
 

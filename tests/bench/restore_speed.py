@@ -58,11 +58,12 @@ def measured(case: dict[str, Any]) -> dict[str, float]:
     import numpy as np
     import torch
 
-    from ddm_gui.engine.photo import Photo
-    from ddm_gui.engine.psf import PsfGrid
+    from ddm_gui.engine.blur.psf import PsfGrid
+    from ddm_gui.engine.photos.photo import Photo
     from ddm_gui.engine.restore.recipe import Recipe, restore, restorer_of
     from ddm_gui.engine.restore.trust import unclipped
-    from ddm_gui.engine.simulate import Lens, dead_leaves
+    from ddm_gui.engine.simulate.leaves import dead_leaves
+    from ddm_gui.engine.simulate.optics import Lens
 
     torch.set_num_threads(case["threads"])
     torch.set_flush_denormal(True)

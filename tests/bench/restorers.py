@@ -41,20 +41,20 @@ import lens
 import numpy as np
 from benchmark import commit, drained, true_psf
 
-from ddm_gui.engine import photo
+from ddm_gui.engine.blur.psf import PsfGrid
+from ddm_gui.engine.blur.psf_files import load_psf
 from ddm_gui.engine.errors import UserError
-from ddm_gui.engine.known_set import KnownSet
 from ddm_gui.engine.lpips import Lpips
-from ddm_gui.engine.photo import find_photos
-from ddm_gui.engine.psf import PsfGrid
-from ddm_gui.engine.psf_files import load_psf
+from ddm_gui.engine.photos import photo
+from ddm_gui.engine.photos.photo import find_photos
 from ddm_gui.engine.restore.denoisers import load_denoiser
 from ddm_gui.engine.restore.dpir import Dpir
 from ddm_gui.engine.restore.recipe import Recipe, restore_photo, restorer_of
 from ddm_gui.engine.restore.tv import TotalVariation
 from ddm_gui.engine.restore.wiener import Wiener
 from ddm_gui.engine.scores import kernel_ncc, score_folders
-from ddm_gui.engine.simulated_set import simulate_set
+from ddm_gui.engine.simulate.known_set import KnownSet
+from ddm_gui.engine.simulate.simulated_set import simulate_set
 
 BLURS = ("uniform", "lens")
 TRUE = "true"  # the kernels that photos were blurred by

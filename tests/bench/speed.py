@@ -22,18 +22,18 @@ from pathlib import Path
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from ddm_gui.engine.alternating import AlternatingTraining
-from ddm_gui.engine.demo import build
 from ddm_gui.engine.devices import choose_device
-from ddm_gui.engine.flow import FlowModel, FlowTraining
-from ddm_gui.engine.kernels import build_kernels, start_kernels
-from ddm_gui.engine.patches import PatchPool
-from ddm_gui.engine.photo import find_photos
+from ddm_gui.engine.flow.spectrum import noise_floor, periodogram
+from ddm_gui.engine.flow.train import FlowModel, FlowTraining
+from ddm_gui.engine.flow.whitening import PlainPixels, Sight, Whitening
+from ddm_gui.engine.matching.alternating import AlternatingTraining
+from ddm_gui.engine.matching.kernels import build_kernels, start_kernels
+from ddm_gui.engine.matching.simulation import Simulation
+from ddm_gui.engine.photos.patches import PatchPool
+from ddm_gui.engine.photos.photo import find_photos
 from ddm_gui.engine.settings import Settings
-from ddm_gui.engine.simulation import Simulation
-from ddm_gui.engine.spectrum import noise_floor, periodogram
+from ddm_gui.engine.simulate.demo import build
 from ddm_gui.engine.training import Training
-from ddm_gui.engine.whitening import PlainPixels, Sight, Whitening
 
 PAIRS = {"procedure": "alternating", "parametrisation": "normalised", "noise_sigma": 0.02, "channels": 1}
 COMMON = {**PAIRS, "batch_size": 64, "patch_size": 32}

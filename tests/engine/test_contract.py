@@ -13,17 +13,17 @@ import tifffile
 from astropy.io import fits as astropy_fits
 from PIL import Image, ImageCms
 
+from ddm_gui.engine.blur.psf import PsfGrid
 from ddm_gui.engine.errors import UserError
 from ddm_gui.engine.events import PhotoRestored
-from ddm_gui.engine.formats import exif, photoshop, tiff
-from ddm_gui.engine.formats.metadata import Metadata
-from ddm_gui.engine.photo import FLOAT, Photo, read, write
-from ddm_gui.engine.psf import PsfGrid
+from ddm_gui.engine.photos.formats import exif, photoshop, tiff
+from ddm_gui.engine.photos.formats.metadata import Metadata
+from ddm_gui.engine.photos.photo import FLOAT, Photo, read, write
 from ddm_gui.engine.receipt import Receipt
 from ddm_gui.engine.restore.photos import restore_photos
 from ddm_gui.engine.restore.recipe import Recipe
 from ddm_gui.engine.restore.wiener import Wiener
-from ddm_gui.engine.simulate import dead_leaves
+from ddm_gui.engine.simulate.leaves import dead_leaves
 
 from ..conftest import write_dng
 
@@ -206,7 +206,7 @@ def test_metadata_that_cannot_be_written_never_cost_the_picture(
 
 
 def test_a_file_that_cannot_be_read_again_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ddm_gui.engine.photo.write_aside", lambda path, content: path.write_bytes(content[:60]))
+    monkeypatch.setattr("ddm_gui.engine.photos.photo.write_aside", lambda path, content: path.write_bytes(content[:60]))
     receipt = write(Photo(PICTURE, 8), tmp_path / "a.png")
     assert not receipt.exact
     assert "cannot be read again" in str(receipt)

@@ -12,7 +12,7 @@ from torch import nn
 
 from ddm_gui.engine.errors import UserError
 from ddm_gui.engine.lpips import ALEXNET, LEAST, Lpips
-from ddm_gui.engine.photo import read
+from ddm_gui.engine.photos.photo import read
 
 SHAPES = {layer.name: layer.shape for layer in ALEXNET}
 

@@ -13,19 +13,9 @@ import numpy as np
 import pytest
 import torch
 
-from ddm_gui.engine import (
-    alternating,
-    field_magnitude,
-    field_matching,
-    flow,
-    history,
-    matching,
-    noise_fit,
-    pipeline,
-    retrieval,
-    spectrum,
-    training,
-)
+from ddm_gui.engine import history, pipeline, training
+from ddm_gui.engine.blur.noise import PhotonNoise
+from ddm_gui.engine.blur.psf import PsfGrid, centroid
 from ddm_gui.engine.errors import UserError
 from ddm_gui.engine.events import (
     CheckpointSaved,
@@ -42,14 +32,16 @@ from ddm_gui.engine.events import (
     StageStarted,
 )
 from ddm_gui.engine.files import previous
-from ddm_gui.engine.linear_dng import write_linear
-from ddm_gui.engine.noise import PhotonNoise
-from ddm_gui.engine.photo import Photo, write
+from ddm_gui.engine.flow import spectrum, train
+from ddm_gui.engine.matching import alternating, field_magnitude, field_matching, noise_fit, retrieval, rounds
+from ddm_gui.engine.photos.linear_dng import write_linear
+from ddm_gui.engine.photos.photo import Photo, write
 from ddm_gui.engine.pipeline import Learned, learn
 from ddm_gui.engine.project import Project, StageState, checkpoint_notes
-from ddm_gui.engine.psf import PsfGrid, centroid
 from ddm_gui.engine.settings import Settings
-from ddm_gui.engine.simulate import dead_leaves, degrade, gaussian
+from ddm_gui.engine.simulate.camera import degrade
+from ddm_gui.engine.simulate.leaves import dead_leaves
+from ddm_gui.engine.simulate.optics import gaussian
 from ddm_gui.engine.training import load_checkpoint
 
 from ..conftest import SmallPhotos, write_dng
@@ -82,12 +74,12 @@ def small_amounts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(field_matching, "TRYING", 2)
     monkeypatch.setattr(field_matching, "MEASURING", 4)
     monkeypatch.setattr(field_matching, "LISTENING", 2)
-    monkeypatch.setattr(flow, "FLOOR_BATCHES", 2)
-    monkeypatch.setattr(matching, "STRETCH", 2)
-    monkeypatch.setattr(matching, "TRIAL", 3)
-    monkeypatch.setattr(matching, "TRIAL_LISTENING", 2)
-    monkeypatch.setattr(matching, "ROUND", 4)
-    monkeypatch.setattr(matching, "LISTENING", 2)
+    monkeypatch.setattr(train, "FLOOR_BATCHES", 2)
+    monkeypatch.setattr(rounds, "STRETCH", 2)
+    monkeypatch.setattr(rounds, "TRIAL", 3)
+    monkeypatch.setattr(rounds, "TRIAL_LISTENING", 2)
+    monkeypatch.setattr(rounds, "ROUND", 4)
+    monkeypatch.setattr(rounds, "LISTENING", 2)
     monkeypatch.setattr(retrieval, "BEGINNINGS", 4)
     monkeypatch.setattr(retrieval, "STEPS", 20)
     monkeypatch.setattr(retrieval, "AGREEING", 3)
@@ -203,8 +195,8 @@ def test_a_known_kernel_is_found_from_a_flat_start(
     small_photos: SmallPhotos, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """300 updates of step 1, 20 short rounds of step 2, 16 patches each: NCC from .39 to above .9 (measured: .96)."""
-    monkeypatch.setattr(matching, "ROUND", 20)
-    monkeypatch.setattr(matching, "LISTENING", 10)
+    monkeypatch.setattr(rounds, "ROUND", 20)
+    monkeypatch.setattr(rounds, "LISTENING", 10)
     settings = TINY.with_changes(
         {
             "start": "flat",
@@ -315,7 +307,7 @@ def test_one_kernel_per_colour_or_one_for_all(project: Project, channels: int | 
 def test_the_estimate_is_of_what_is_left(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     """At a second for each update of step 1, ten for each of step 2."""
     monkeypatch.setattr(pipeline, "seconds_per_update", lambda *_: (1.0, 10.0))
-    monkeypatch.setattr(matching, "ROUND_WORK", 1.0)
+    monkeypatch.setattr(rounds, "ROUND_WORK", 1.0)
 
     def estimate(only: Stage | None = None) -> float:
         run = learn(project, only)
@@ -325,12 +317,12 @@ def test_the_estimate_is_of_what_is_left(project: Project, monkeypatch: pytest.M
 
     assert estimate() == pytest.approx(UPDATES + 10 * MATCHING)
     assert estimate(Stage.FLOW) == pytest.approx(UPDATES)
-    monkeypatch.setattr(matching, "ROUND", 10)
+    monkeypatch.setattr(rounds, "ROUND", 10)
     assert estimate() == pytest.approx(UPDATES + 10 * (STRETCHES + 10))  # rounds are whole
-    monkeypatch.setattr(matching, "ROUND_WORK", 2.0)
+    monkeypatch.setattr(rounds, "ROUND_WORK", 2.0)
     assert estimate() == pytest.approx(UPDATES + 10 * (3 + 4 * (2 / 2 + 3) + 10))
-    monkeypatch.setattr(matching, "ROUND_WORK", 1.0)
-    monkeypatch.setattr(matching, "ROUND", 4)
+    monkeypatch.setattr(rounds, "ROUND_WORK", 1.0)
+    monkeypatch.setattr(rounds, "ROUND", 4)
     stop(project, flow_seen(8 * 3))
     assert estimate(Stage.FLOW) == pytest.approx(UPDATES - 3)
     stop(project, kernels_seen(8 * 6))
@@ -561,9 +553,9 @@ def test_a_run_that_met_nan_says_so_and_can_go_on_from_before(
 ) -> None:
     stop(project, kernels_seen(8 * update))
     good = project.kernels_checkpoint.read_bytes()
-    plain = matching.excess_loss
+    plain = rounds.excess_loss
     with monkeypatch.context() as patch:
-        patch.setattr(matching, "excess_loss", lambda *given: plain(*given) * math.nan)
+        patch.setattr(rounds, "excess_loss", lambda *given: plain(*given) * math.nan)
         run = learn(project)
         with pytest.raises(UserError, match="not finite"):
             finish(run)
@@ -792,7 +784,7 @@ def test_a_rate_that_makes_it_diverge_stops_it_and_spares_the_checkpoint(
     stop(project, seen(8 * 20))
     good = project.checkpoint(stage).read_bytes()
     with monkeypatch.context() as absurd:
-        for module in (flow, alternating):
+        for module in (train, alternating):
             absurd.setattr(module, "set_rate", lambda optimiser, _: [g.update(lr=3.0) for g in optimiser.param_groups])
         with pytest.raises(UserError, match="stopped") as caught:
             done(project)

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from scipy.ndimage import shift as moved
 
+from ddm_gui.engine.blur.psf import centred, centroid
 from ddm_gui.engine.errors import UserError
-from ddm_gui.engine.photo import Photo, write
-from ddm_gui.engine.psf import centred, centroid
+from ddm_gui.engine.photos.photo import Photo, write
 from ddm_gui.engine.scores import (
     best_isotropic_gaussian,
     colour_shift_error,
@@ -21,7 +21,7 @@ from ddm_gui.engine.scores import (
     score_folders,
     zero_phase,
 )
-from ddm_gui.engine.simulate import Lens, gaussian
+from ddm_gui.engine.simulate.optics import Lens, gaussian
 
 LENS = Lens(defocus=0.1, coma=0.3, lateral=2.0, angle=0.6, softness=0.7)
 

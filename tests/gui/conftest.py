@@ -16,6 +16,7 @@ from PySide6.QtGui import QDragEnterEvent, QDropEvent
 from PySide6.QtWidgets import QApplication, QWidget
 from pytestqt.qtbot import QtBot
 
+from ddm_gui.engine.blur.psf import PsfGrid
 from ddm_gui.engine.errors import UserError
 from ddm_gui.engine.events import (
     CheckpointSaved,
@@ -29,7 +30,6 @@ from ddm_gui.engine.events import (
     StageDone,
     StageStarted,
 )
-from ddm_gui.engine.psf import PsfGrid
 from ddm_gui.gui.devices import Choice
 from ddm_gui.gui.main_window import MainWindow
 from ddm_gui.gui.sources import Role

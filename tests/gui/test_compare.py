@@ -9,8 +9,8 @@ import pytest
 from PySide6.QtCore import QRect
 from pytestqt.qtbot import QtBot
 
-from ddm_gui.engine.photo import Photo
-from ddm_gui.engine.psf import PsfGrid
+from ddm_gui.engine.blur.psf import PsfGrid
+from ddm_gui.engine.photos.photo import Photo
 from ddm_gui.engine.restore.recipe import Corrected
 from ddm_gui.engine.restore.tv import TotalVariation
 from ddm_gui.gui.compare import Compare

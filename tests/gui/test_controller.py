@@ -12,12 +12,12 @@ from PySide6.QtCore import QObject, Slot
 from pytestqt.qtbot import QtBot
 from safetensors.numpy import save_file
 
+from ddm_gui.engine.blur.psf import PsfGrid
 from ddm_gui.engine.errors import UserError
 from ddm_gui.engine.events import Event, KernelSnapshot, Note, PhotoSkipped, Stage
 from ddm_gui.engine.history import empty
-from ddm_gui.engine.photo import read
+from ddm_gui.engine.photos.photo import read
 from ddm_gui.engine.project import NAME, Project, StageState
-from ddm_gui.engine.psf import PsfGrid
 from ddm_gui.engine.restore.recipe import Recipe, restore_photo
 from ddm_gui.engine.restore.tv import TotalVariation
 from ddm_gui.engine.settings import Settings

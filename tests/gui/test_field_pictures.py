@@ -8,7 +8,7 @@ from PySide6.QtCore import QPoint, QSize
 from PySide6.QtGui import QColor
 from pytestqt.qtbot import QtBot
 
-from ddm_gui.engine.psf import PsfGrid
+from ddm_gui.engine.blur.psf import PsfGrid
 from ddm_gui.gui.field_pictures import BELOW, GAP, MARK, TITLE, FieldPictures, cut, lit_radius, mosaics
 from ddm_gui.gui.lens import Lens
 from ddm_gui.gui.theme import colours

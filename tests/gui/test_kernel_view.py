@@ -7,9 +7,9 @@ import pytest
 from PySide6.QtCore import Qt
 from pytestqt.qtbot import QtBot
 
+from ddm_gui.engine.blur.kernel_numbers import kernel_numbers
+from ddm_gui.engine.blur.psf import PsfGrid
 from ddm_gui.engine.history import History, empty
-from ddm_gui.engine.kernel_numbers import kernel_numbers
-from ddm_gui.engine.psf import PsfGrid
 from ddm_gui.engine.scores import kernel_ncc
 from ddm_gui.gui.brightness import brightness, pixel_ticks
 from ddm_gui.gui.kernel_view import MOST_SNAPSHOTS, ROOMY, STOP_PARTS, WIDE, KernelView

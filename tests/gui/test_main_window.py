@@ -21,6 +21,7 @@ from PySide6.QtWidgets import (
 from pytestqt.qtbot import QtBot
 
 import ddm_gui
+from ddm_gui.engine.blur.psf import PsfGrid
 from ddm_gui.engine.errors import UserError
 from ddm_gui.engine.events import (
     Event,
@@ -33,11 +34,10 @@ from ddm_gui.engine.events import (
     Stage,
     StageStarted,
 )
-from ddm_gui.engine.formats import exif
-from ddm_gui.engine.formats.metadata import Metadata
-from ddm_gui.engine.photo import Photo, write
+from ddm_gui.engine.photos.formats import exif
+from ddm_gui.engine.photos.formats.metadata import Metadata
+from ddm_gui.engine.photos.photo import Photo, write
 from ddm_gui.engine.project import NAME
-from ddm_gui.engine.psf import PsfGrid
 from ddm_gui.gui import controller as controller_module
 from ddm_gui.gui.dialogs import CloseDialog, ListDialog, SavingDialog, TroubleDialog
 from ddm_gui.gui.main_window import MainWindow

@@ -11,8 +11,8 @@ from PIL import Image
 from PySide6.QtCore import QObject, QRect, Slot
 from pytestqt.qtbot import QtBot
 
-from ddm_gui.engine.photo import Photo, read, upright
-from ddm_gui.engine.psf import PsfGrid
+from ddm_gui.engine.blur.psf import PsfGrid
+from ddm_gui.engine.photos.photo import Photo, read, upright
 from ddm_gui.engine.restore.dpir import Dpir
 from ddm_gui.engine.restore.recipe import Recipe, restore_photo
 from ddm_gui.engine.restore.tv import TotalVariation

@@ -10,17 +10,18 @@ import pytest
 from PySide6.QtCore import QPointF
 from pytestqt.qtbot import QtBot
 
-from ddm_gui.engine.known_set import KnownSet
-from ddm_gui.engine.photo import Photo, read, write
+from ddm_gui.engine.blur.psf import PsfGrid
+from ddm_gui.engine.photos.photo import Photo, read, write
 from ddm_gui.engine.project import Project
-from ddm_gui.engine.psf import PsfGrid
 from ddm_gui.engine.restore.dpir import Dpir
 from ddm_gui.engine.restore.recipe import Recipe, restore_photo
 from ddm_gui.engine.restore.tv import TotalVariation
 from ddm_gui.engine.restore.wiener import Wiener
 from ddm_gui.engine.scores import photo_psnr
 from ddm_gui.engine.settings import Settings
-from ddm_gui.engine.simulate import dead_leaves, degrade
+from ddm_gui.engine.simulate.camera import degrade
+from ddm_gui.engine.simulate.known_set import KnownSet
+from ddm_gui.engine.simulate.leaves import dead_leaves
 from ddm_gui.gui.main_window import MainWindow
 from ddm_gui.gui.shoot_out import ShootOut
 

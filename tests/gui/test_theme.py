@@ -10,8 +10,8 @@ from PySide6.QtGui import QColor, QPalette, QPixmap
 from PySide6.QtWidgets import QApplication, QWidget
 from pytestqt.qtbot import QtBot
 
+from ddm_gui.engine.blur.psf import PsfGrid
 from ddm_gui.engine.events import FlowProgress, KernelProgress, Stage
-from ddm_gui.engine.psf import PsfGrid
 from ddm_gui.gui.dialogs import TroubleDialog
 from ddm_gui.gui.main_window import MainWindow
 from ddm_gui.gui.theme import DARK, LIGHT, Colours, colours, follow_system, use_scheme

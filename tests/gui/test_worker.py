@@ -9,9 +9,9 @@ import pytest
 from PySide6.QtCore import QObject, Slot
 from pytestqt.qtbot import QtBot
 
+from ddm_gui.engine.blur.psf import PsfGrid
 from ddm_gui.engine.errors import UserError
 from ddm_gui.engine.events import Event, FlowProgress, Note
-from ddm_gui.engine.psf import PsfGrid
 from ddm_gui.gui.state import Phase
 from ddm_gui.gui.worker import Completed, Failed, Outcome, Stopped, Worker
 

@@ -25,8 +25,8 @@ from scipy.fft import next_fast_len
 from torch import Tensor
 from torch.nn.functional import pad
 
-from ddm_gui.engine.degradation import blur_adjoint, blur_valid
-from ddm_gui.engine.field_blur import Window, blur_field, blur_field_adjoint
+from ddm_gui.engine.blur.degradation import blur_adjoint, blur_valid
+from ddm_gui.engine.blur.field_blur import Window, blur_field, blur_field_adjoint
 
 ITERATIONS = 12  # of conjugate gradients; with 5 of them tiles show by 7 of 255 in places
 

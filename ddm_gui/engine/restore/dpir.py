@@ -14,9 +14,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
+from ddm_gui.engine.blur.psf import PsfGrid
 from ddm_gui.engine.errors import UserError
-from ddm_gui.engine.photo import Photo
-from ddm_gui.engine.psf import PsfGrid
+from ddm_gui.engine.photos.photo import Photo
 from ddm_gui.engine.restore.denoiser_files import find_denoiser
 from ddm_gui.engine.restore.plan import Plan
 from ddm_gui.engine.restore.restorer import Pixels, Restorer, Steps, Weights, drained, number

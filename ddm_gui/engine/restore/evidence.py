@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
-from ddm_gui.engine.photo import Photo
-from ddm_gui.engine.psf import PsfGrid
+from ddm_gui.engine.blur.psf import PsfGrid
+from ddm_gui.engine.photos.photo import Photo
 from ddm_gui.engine.restore.field_filter import spread
 from ddm_gui.engine.restore.measurements import detail_power
 from ddm_gui.engine.restore.plan import TILE

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from scipy import fft
 from scipy.ndimage import gaussian_filter1d
 
-from ddm_gui.engine.psf import node_weights
+from ddm_gui.engine.blur.psf import node_weights
 
 EDGE_SMOOTHING = 1.5  # px: see `_Surrounded`
 

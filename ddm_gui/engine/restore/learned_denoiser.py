@@ -9,12 +9,12 @@ import torch
 from safetensors.torch import save
 from torch import Tensor
 
-from ddm_gui.engine.denoising import LivelyPixels, without_noise
 from ddm_gui.engine.errors import UserError
 from ddm_gui.engine.files import write_aside
+from ddm_gui.engine.flow.denoising import LivelyPixels, without_noise
+from ddm_gui.engine.flow.velocity import VelocityModel, VelocityNet
 from ddm_gui.engine.restore.denoiser import Denoiser
 from ddm_gui.engine.restore.denoiser_files import DenoiserAbout
-from ddm_gui.engine.velocity import VelocityModel, VelocityNet
 
 
 class LearnedDenoiser(Denoiser):

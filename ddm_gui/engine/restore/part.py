@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ddm_gui.engine.photo import Photo
-from ddm_gui.engine.psf import PsfGrid, node_weights
+from ddm_gui.engine.blur.psf import PsfGrid, node_weights
+from ddm_gui.engine.photos.photo import Photo
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,10 +8,10 @@ from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from ddm_gui.engine.blur.psf import PsfGrid
 from ddm_gui.engine.errors import UserError
 from ddm_gui.engine.events import Event, Note, PhotoRestored, PhotoSkipped
-from ddm_gui.engine.photo import find_photos, in_light, read, read_header, targets, write
-from ddm_gui.engine.psf import PsfGrid
+from ddm_gui.engine.photos.photo import find_photos, in_light, read, read_header, targets, write
 from ddm_gui.engine.restore.plan import Budget, check_size
 from ddm_gui.engine.restore.recipe import Recipe, restore
 

@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
+from ddm_gui.engine.blur.psf import PsfGrid
 from ddm_gui.engine.errors import UserError
-from ddm_gui.engine.photo import Photo
-from ddm_gui.engine.psf import PsfGrid
+from ddm_gui.engine.photos.photo import Photo
 from ddm_gui.engine.restore.denoiser_files import default_denoiser
 from ddm_gui.engine.restore.dpir import Dpir
 from ddm_gui.engine.restore.evidence import MOVED, Evidence, evidence

@@ -13,8 +13,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ddm_gui.engine.field_blur import Window
-from ddm_gui.engine.psf import PsfGrid
+from ddm_gui.engine.blur.field_blur import Window
+from ddm_gui.engine.blur.psf import PsfGrid
 from ddm_gui.engine.restore.data_step import DataStep, data_step
 from ddm_gui.engine.restore.plan import TILE, Plan
 from ddm_gui.engine.restore.restorer import Pixels, Steps, Weights

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from scipy.ndimage import distance_transform_edt, uniform_filter
 
-from ddm_gui.engine.photo import Photo
-from ddm_gui.engine.psf import PsfGrid, field_positions, node_weights
+from ddm_gui.engine.blur.psf import PsfGrid, field_positions, node_weights
+from ddm_gui.engine.photos.photo import Photo
 from ddm_gui.engine.restore.restorer import Known, Pixels
 from ddm_gui.engine.restore.tiles import bands
 

@@ -17,8 +17,8 @@ from scipy import fft
 from scipy.ndimage import minimum_filter
 from scipy.signal.windows import tukey
 
-from ddm_gui.engine.photo import Photo
-from ddm_gui.engine.psf import PsfGrid
+from ddm_gui.engine.blur.psf import PsfGrid
+from ddm_gui.engine.photos.photo import Photo
 from ddm_gui.engine.restore.field_filter import cores, gathered
 from ddm_gui.engine.restore.measurements import (
     SignalSpectrum,

@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from ddm_gui.engine.degradation import blur_valid
-from ddm_gui.engine.field_blur import Window, blur_field, blur_field_adjoint
+from ddm_gui.engine.blur.degradation import blur_valid
+from ddm_gui.engine.blur.field_blur import Window, blur_field, blur_field_adjoint
 from ddm_gui.engine.restore.data_step import ClosedForm, ConjugateGradients, data_step
 
 SIZE = 5

@@ -69,7 +69,9 @@ def test_it_computes_in_float32(monkeypatch: pytest.MonkeyPatch) -> None:
     with torch.autocast("cpu", torch.bfloat16):
         reduced = network.denoised(photo, 0.1)
     assert not torch.equal(found, reduced), "or this test sees nothing"
-    monkeypatch.setattr("ddm_gui.engine.velocity.reduced_precision", lambda _: torch.autocast("cpu", torch.bfloat16))
+    monkeypatch.setattr(
+        "ddm_gui.engine.flow.velocity.reduced_precision", lambda _: torch.autocast("cpu", torch.bfloat16)
+    )
     torch.testing.assert_close(network.denoised(photo, 0.1), found, rtol=0, atol=0)
 
 

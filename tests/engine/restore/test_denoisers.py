@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import save_file
 
 from ddm_gui.engine.errors import UserError
-from ddm_gui.engine.photo import read
+from ddm_gui.engine.photos.photo import read
 from ddm_gui.engine.restore.denoisers import DnCNN, DRUNet, FDnCNN, FFDNet, load_denoiser
 
 

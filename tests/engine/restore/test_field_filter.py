@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from scipy.signal import convolve2d
 
-from ddm_gui.engine.field_blur import blur_field_same
-from ddm_gui.engine.psf import field_positions, node_weights
+from ddm_gui.engine.blur.field_blur import blur_field_same
+from ddm_gui.engine.blur.psf import field_positions, node_weights
 from ddm_gui.engine.restore.field_filter import gathered, spread
 
 EXACT = 0.2 / 65535

@@ -10,18 +10,19 @@ import pytest
 import skimage
 import torch
 
-from ddm_gui.engine.denoising import DenoiserTraining
+from ddm_gui.engine.blur.psf import PsfGrid
 from ddm_gui.engine.events import Event
-from ddm_gui.engine.patches import PatchPool
-from ddm_gui.engine.photo import Photo, read
-from ddm_gui.engine.psf import PsfGrid
+from ddm_gui.engine.flow.denoising import DenoiserTraining
+from ddm_gui.engine.photos.patches import PatchPool
+from ddm_gui.engine.photos.photo import Photo, read
 from ddm_gui.engine.restore import splitting
 from ddm_gui.engine.restore.denoiser_files import DenoiserAbout
 from ddm_gui.engine.restore.dpir import Dpir
 from ddm_gui.engine.restore.learned_denoiser import LearnedDenoiser
 from ddm_gui.engine.restore.recipe import Recipe, restore_photo
 from ddm_gui.engine.settings import DenoiserSettings
-from ddm_gui.engine.simulate import Lens, degrade
+from ddm_gui.engine.simulate.camera import degrade
+from ddm_gui.engine.simulate.optics import Lens
 
 SCENES = Path(skimage.__file__).parent / "data"
 PSF = PsfGrid(Lens(coma=0.3, lateral=1.0, angle=0.6, softness=0.8).kernels(15)[None, None], 0.02)

@@ -5,15 +5,16 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ddm_gui.engine.field_blur import blur_field_same
-from ddm_gui.engine.photo import Photo
-from ddm_gui.engine.psf import PsfGrid
+from ddm_gui.engine.blur.field_blur import blur_field_same
+from ddm_gui.engine.blur.psf import PsfGrid
+from ddm_gui.engine.photos.photo import Photo
 from ddm_gui.engine.restore.part import part_of
 from ddm_gui.engine.restore.recipe import Recipe, restore_photo
 from ddm_gui.engine.restore.restorer import Restorer
 from ddm_gui.engine.restore.tv import TotalVariation
 from ddm_gui.engine.restore.wiener import Wiener
-from ddm_gui.engine.simulate import dead_leaves, gaussian
+from ddm_gui.engine.simulate.leaves import dead_leaves
+from ddm_gui.engine.simulate.optics import gaussian
 
 ROWS, COLS = slice(150, 230), slice(40, 160)
 

@@ -13,15 +13,16 @@ import numpy as np
 import pytest
 
 from ddm_gui.cli import DONE, main
+from ddm_gui.engine.blur.psf import PsfGrid
 from ddm_gui.engine.errors import UserError
 from ddm_gui.engine.events import Event, Note, PhotoRestored, PhotoSkipped
-from ddm_gui.engine.photo import Photo, in_light, read, write
-from ddm_gui.engine.psf import PsfGrid
+from ddm_gui.engine.photos.photo import Photo, in_light, read, write
 from ddm_gui.engine.restore import photos
 from ddm_gui.engine.restore.photos import RestoreReport, restore_photos
 from ddm_gui.engine.restore.recipe import Restored, restore_photo
 from ddm_gui.engine.restore.wiener import Wiener
-from ddm_gui.engine.simulate import dead_leaves, gaussian
+from ddm_gui.engine.simulate.leaves import dead_leaves
+from ddm_gui.engine.simulate.optics import gaussian
 from ddm_gui.gui.runs import Export
 
 from ...conftest import write_dng

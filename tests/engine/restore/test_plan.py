@@ -7,14 +7,15 @@ import numpy as np
 import pytest
 import torch
 
+from ddm_gui.engine.blur.psf import PsfGrid
 from ddm_gui.engine.errors import UserError
-from ddm_gui.engine.photo import Photo
-from ddm_gui.engine.psf import PsfGrid
+from ddm_gui.engine.photos.photo import Photo
 from ddm_gui.engine.restore.plan import Budget, Plan, check_size, plans, told, within
 from ddm_gui.engine.restore.recipe import Recipe, restore
 from ddm_gui.engine.restore.tv import TotalVariation
 from ddm_gui.engine.restore.wiener import Wiener
-from ddm_gui.engine.simulate import dead_leaves, gaussian
+from ddm_gui.engine.simulate.leaves import dead_leaves
+from ddm_gui.engine.simulate.optics import gaussian
 
 PSF = PsfGrid(gaussian(9, 1.0)[None, None, None], 0.01)
 PHOTO = Photo((0.1 + 0.8 * dead_leaves(150, 140, np.random.default_rng(0))).astype(np.float32), 8)

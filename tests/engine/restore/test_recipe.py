@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from scipy.ndimage import distance_transform_edt
 
+from ddm_gui.engine.blur.field_blur import blur_field_same
+from ddm_gui.engine.blur.noise import PhotonNoise
+from ddm_gui.engine.blur.psf import PsfGrid
 from ddm_gui.engine.errors import UserError
-from ddm_gui.engine.field_blur import blur_field_same
-from ddm_gui.engine.noise import PhotonNoise
-from ddm_gui.engine.photo import Photo, read
-from ddm_gui.engine.psf import PsfGrid
+from ddm_gui.engine.photos.photo import Photo, read
 from ddm_gui.engine.restore import splitting
 from ddm_gui.engine.restore.dpir import Dpir
 from ddm_gui.engine.restore.evidence import Evidence
@@ -23,7 +23,9 @@ from ddm_gui.engine.restore.trust import BESIDE, away_from_clipping, sureness, u
 from ddm_gui.engine.restore.tv import TotalVariation
 from ddm_gui.engine.restore.wiener import Wiener
 from ddm_gui.engine.scores import photo_psnr
-from ddm_gui.engine.simulate import Lens, dead_leaves, degrade, gaussian
+from ddm_gui.engine.simulate.camera import degrade
+from ddm_gui.engine.simulate.leaves import dead_leaves
+from ddm_gui.engine.simulate.optics import Lens, gaussian
 
 LENS = Lens(coma=0.3, lateral=1.0, angle=0.6, softness=0.8).kernels(15)
 PSF = PsfGrid(LENS[None, None], 0.02)

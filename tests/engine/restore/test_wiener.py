@@ -8,19 +8,21 @@ import numpy as np
 import pytest
 from scipy.signal import convolve2d
 
-from ddm_gui.engine.degradation import blur_same
+from ddm_gui.engine.blur.degradation import blur_same
+from ddm_gui.engine.blur.field_blur import blur_field_same
+from ddm_gui.engine.blur.psf import PsfGrid
 from ddm_gui.engine.errors import UserError
-from ddm_gui.engine.field_blur import blur_field_same
-from ddm_gui.engine.formats.metadata import Metadata
-from ddm_gui.engine.photo import Photo, read
-from ddm_gui.engine.psf import PsfGrid
+from ddm_gui.engine.photos.formats.metadata import Metadata
+from ddm_gui.engine.photos.photo import Photo, read
 from ddm_gui.engine.restore import recipe
 from ddm_gui.engine.restore.measurements import SignalSpectrum, measured_noise, measured_spectrum, passed_power
 from ddm_gui.engine.restore.plan import Plan
 from ddm_gui.engine.restore.recipe import Recipe
 from ddm_gui.engine.restore.wiener import LENGTH, Wiener, WienerFilter, completed
 from ddm_gui.engine.scores import photo_psnr
-from ddm_gui.engine.simulate import Lens, dead_leaves, degrade, disc, gaussian
+from ddm_gui.engine.simulate.camera import degrade
+from ddm_gui.engine.simulate.leaves import dead_leaves
+from ddm_gui.engine.simulate.optics import Lens, disc, gaussian
 
 LENS = Lens(coma=0.3, lateral=2.0, angle=0.6, softness=0.8).kernels(15)
 NATURAL = SignalSpectrum((-7.0, -2.2, 0.0, 0.0, 0.0, 0.0))

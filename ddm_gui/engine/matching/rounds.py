@@ -1,0 +1,542 @@
+"""Step 2: the degradation that makes clean patches look, in distribution, like degraded ones (section 3.1), by rounds.
+
+The gradient and the number that is reported are in `ikl`; the paper's own procedure is in `alternating`. Which of the
+two runs is decided by `learn_kernels`.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+import time
+from collections.abc import Callable, Generator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ddm_gui.engine.blur.noise import PhotonNoise
+from ddm_gui.engine.events import Event
+from ddm_gui.engine.flow.spectrum import noise_floor, periodogram
+from ddm_gui.engine.flow.train import FlowModel, PathSample, build_velocity, sample_path
+from ddm_gui.engine.flow.whitening import PlainPixels
+from ddm_gui.engine.matching import alternating
+from ddm_gui.engine.matching.alternating import AlternatingTraining
+from ddm_gui.engine.matching.blend import blended
+from ddm_gui.engine.matching.colour import ColourMatch, apart
+from ddm_gui.engine.matching.descent import KernelDescent, set_kernels
+from ddm_gui.engine.matching.ikl import excess_loss, matching_loss
+from ddm_gui.engine.matching.kernels import SoftmaxKernels, build_kernels, outskirts, start_kernels, weighted_priors
+from ddm_gui.engine.matching.magnitude import MagnitudeMatch
+from ddm_gui.engine.matching.noise_fit import PhotonNoiseFit
+from ddm_gui.engine.matching.phase import PhaseDescent, all_pass_gradient, taps_width
+from ddm_gui.engine.matching.retrieval import retrieve, spectral_magnitude, turned_about
+from ddm_gui.engine.matching.search import DRAW_KERNELS, PHOTOMETRY_RATE, KernelSearch, Match, as_grid
+from ddm_gui.engine.matching.simulated_noise import SimulatedNoise
+from ddm_gui.engine.matching.simulation import Simulation
+from ddm_gui.engine.photos.patches import PatchPool
+from ddm_gui.engine.settings import Settings
+from ddm_gui.engine.training import (
+    adam,
+    diverged,
+    draws,
+    optimiser_tensors,
+    restore_optimiser,
+    run,
+    under_prefix,
+    with_prefix,
+)
+
+ROUND = 100  # updates of the auxiliary network for each step of the kernel
+LISTENING = 40  # of them, the last ones, whose gradients are added up
+ROUND_WORK = 3.0  # times as long as an update of the phases takes one of a round, which trains a network
+SMALLEST_STEP = 0.25  # the last step of the kernel over the first
+FOLLOWED_MEMORY = 0.95  # per update, of the auxiliary network's average
+GAIN_STEPS = 5  # of the own start's contrast
+CONTRACTING_STEPS = 150  # by which a flat or random kernel becomes one of the right size, before its phases are turned
+CONTRACTING_SIZE = 0.5  # of the first of them, nats
+LARGEST_IKL = 1e9  # of a kernel that was not measured
+SPREAD_WEIGHT = 1.0  # of the push from a flat or random start, of a step of size one; falling to 0 at half time
+STRETCH = 150  # updates of the phases, after which the IKL of what they led to is measured
+TRIAL, TRIAL_LISTENING = 48, 16  # updates of the auxiliary network that measure it; the last ones, that are listened to
+ROUGHLY_KNOWN = 0.4  # rad: how far the phases of a candidate may be from the truth
+LARGEST_RETRIEVED = 40  # px: of a larger kernel the spectra's window of 64 px says too little
+DRAW_TRIAL, DRAW_RETRIEVAL = 4, 5  # which random stream
+SHORT_PASS = 0.4  # s: a longer pass of the network is not timed with more patches
+# The settings on which `seconds_per_update` depends.
+TIMED = (
+    "patch_size",
+    "batch_size",
+    "accumulate",
+    "procedure",
+    "whiten",
+    "over_field",
+    "network",
+    "width",
+    "blocks",
+    "multiples",
+    "attention",
+    "dropout",
+)
+
+
+def starts(settings: Settings) -> int:
+    """How many starts are compared: the own one, and those that the spectra allow, each also turned about."""
+    return 2 * settings.candidates + 1 if settings.kernel_size <= LARGEST_RETRIEVED else 1
+
+
+def stretches(settings: Settings) -> tuple[int, int]:
+    """How many stretches there are in which phases are turned, one of each start among them, and the turns in each.
+
+    Before them the own start is measured as it is: where turning finds nothing better, it stays.
+    """
+    turns = math.ceil(settings.images_phase / settings.batch_size)
+    if turns == 0:
+        return 0, 0
+    length = min(turns, STRETCH)
+    return starts(settings) - 1 + round(turns / length), length
+
+
+def updates_needed(settings: Settings) -> int:
+    """How many updates step 2 makes: in rounds those of the phases, then whole rounds."""
+    if settings.procedure == "alternating":
+        return alternating.updates_needed(settings)
+    count, turns = stretches(settings)
+    rounds = math.ceil(settings.images_kernel / (settings.batch_size * ROUND))
+    return _turning_updates(count, turns) + ROUND * rounds
+
+
+def _turning_updates(count: int, turns: int) -> int:
+    """How many updates `stretches` take, with the measurement of the own start."""
+    return TRIAL + (turns + TRIAL) * count if count else 0
+
+
+def work(settings: Settings, updates: int) -> float:
+    """How much work the first `updates` of step 2 are, in updates of a round or of the alternating procedure."""
+    if settings.procedure == "alternating":
+        return float(updates)
+    count, turns = stretches(settings)
+    in_stretches = max(min(updates, _turning_updates(count, turns)) - TRIAL, 0)
+    done, begun = divmod(in_stretches, turns + TRIAL)
+    turned = done * turns + min(begun, turns)
+    return turned / ROUND_WORK + updates - turned
+
+
+class KernelTraining(KernelSearch):
+    """Step 2's updates. First the phases are turned, which needs no auxiliary network (see `phase`): in stretches, from
+    the start and from kernels that the power spectra allow (see `retrieval`), then on from the best. After each stretch
+    an auxiliary network measures the IKL. Then come rounds: the auxiliary network learns the simulated patches of a
+    kernel that stands still, then the gradients of a round's last updates are added up, and the kernel takes one large
+    step.
+
+    A kernel that moved at each update would run ahead of the auxiliary network, whose gradient then is of a kernel of
+    before: on a lens with coma that ended at NCC .77 to .92 from .907; five rounds ended at .949.
+    """
+
+    model: SoftmaxKernels
+
+    def __init__(
+        self,
+        flow: FlowModel,
+        clean: PatchPool,
+        simulation: Simulation,
+        model: SoftmaxKernels,
+        colour: ColourMatch,
+        phase: PhaseDescent,
+        spectral: Tensor,
+        settings: Settings,
+        noise_fit: PhotonNoiseFit | None = None,
+    ) -> None:
+        """`spectral`: the zero-phase kernels of the power spectra, C' x k x k, whichever the start is. `noise_fit`: of
+        Poisson-Gaussian noise, which does not move by the gradient then but is fitted again before each round."""
+        count, self.turns = stretches(settings)
+        self.first_round = _turning_updates(count, self.turns)
+        super().__init__(flow, clean, simulation, model, settings, updates_needed(settings), self.first_round)
+        self.colour, self.phase, self.descent = colour, phase, KernelDescent(spectral)
+        self.noise_fit = noise_fit
+        if noise_fit is not None:
+            for parameter in model.noise_parameters():
+                parameter.requires_grad_(False)
+        self.photometry = adam([(model.photometry(), PHOTOMETRY_RATE)])
+        self._begin_round()
+        self.gradient = torch.zeros_like(model.logits)
+        self.own = model.kernels().detach().mean(dim=0)
+        self.spectral = spectral.mean(dim=0)
+        self.gains = model.log_gain.detach().exp()
+        self.kernel = self.own.clone()  # of luminance, of which those of the colours are made
+        self.differences = torch.zeros(model.logits.shape[0], 5, device=self.device)  # of the colours from it
+        self.mean = self.own.clone()  # of the kernel over the second half of a stretch
+        self.ikls = torch.full((count + 1,), LARGEST_IKL, device=self.device)  # of the own start and each stretch
+        self.found = torch.zeros(count + 1, *self.own.shape, device=self.device)  # the kernel of each
+        self.candidate: tuple[int, Tensor] | None = None
+        self.best = self._state_of_phases()  # after the stretch of the least IKL
+
+    def step(self) -> None:
+        if self.update == 0:
+            self._contract()
+        if self.update in (0, self.first_round):
+            self._separate_colours()
+        if self.update == 0 < self.first_round:
+            self._fit_gain()
+        if self.update < TRIAL <= self.first_round:
+            self._step_of_trial(0, self.update)
+            return
+        if self.update < self.first_round:
+            stretch, update = divmod(self.update - TRIAL, self.turns + TRIAL)
+            self._step_of_stretch(stretch + 1, update)
+            return
+        generator = draws(self.settings.seed, DRAW_KERNELS, self.update)
+        self._step_of_round((self.update - self.first_round) % ROUND, generator)
+
+    def _contract(self) -> None:
+        """From a flat or random start: down the IKL of Gaussian fields, which has a closed form, to the right size.
+
+        The phases of a flat kernel's faint detail are chance: turned as it was, the kernel fell into pieces (NCC .19 on
+        a lens with coma, whose spectral start has .92). Contracted it is at .87, from a random start at .92.
+        """
+        if self.settings.start == "spectral" or self.first_round == 0:
+            return
+        for step in range(CONTRACTING_STEPS):
+            done = step / CONTRACTING_STEPS
+            loss = self.colour.loss(self.model.with_gain(), self.model.sigma().detach())
+            (gradient,) = torch.autograd.grad(loss, self.model.logits)
+            size = CONTRACTING_SIZE * (1 - 0.9 * done)
+            self.descent.move_shape(self.model.logits, gradient, self._push(done), size)
+        self.kernel = self.own = self.mean = self.model.kernels().detach().mean(dim=0)
+
+    def _fit_gain(self) -> None:
+        """The contrast with which the own start explains the power of the degraded photos best, all its shape kept.
+
+        A wrong contrast is a wrong amount of noise: with it the IKL of a Gaussian's spectral start was .0006, without
+        it .0004 (turned kernels, as good by NCC but with magnitudes fitted to these photos: .0001).
+        """
+        with torch.no_grad():
+            for _ in range(GAIN_STEPS):
+                _, gain = self.phase.match.correction(self.model.with_gain())
+                self.model.log_gain.add_(gain)
+        self.gains = self.model.log_gain.detach().exp()
+        self.best = self._state_of_phases()
+
+    def _step_of_stretch(self, stretch: int, update: int) -> None:
+        """Update number `update` of a stretch: the phases turn, then the IKL of their mean kernel is measured.
+
+        Luminance is what the networks see, so one kernel turns, and those of the colours are made of it. Left alone the
+        phases drift off the best place, by what sets the two sets of photos apart: Levin's second kernel went from NCC
+        .91 to .78 in 600 updates. The IKL sees it: over ten candidates for that kernel it fell in the order of NCC
+        (correlation -.87). The likelihood of the simulated patches, which is cheaper, takes zero phase for better than
+        the truth.
+        """
+        if update == 0:
+            self._begin_stretch(stretch)
+        if update >= self.turns:
+            self._step_of_trial(stretch, update - self.turns)
+            return
+        self._turn_phases(draws(self.settings.seed, DRAW_KERNELS, stretch * self.turns + update))
+        averaged = update - self.turns // 2
+        if averaged >= 0:
+            self.mean = self.mean.lerp(self.kernel, 1 / (averaged + 1))
+
+    def _step_of_trial(self, stretch: int, update: int) -> None:
+        """Update number `update` of the measurement of a stretch's mean kernel, or of the own start."""
+        if update == 0:
+            self._set_kernel(self.mean)
+        self._measure(stretch, update)
+        if update == TRIAL - 1:
+            if not bool(self.ikls[stretch].isfinite()):
+                raise diverged(self.stage)
+            self.found[stretch] = self.mean
+            if int(self.ikls.argmin()) == stretch:
+                self.best = self._state_of_phases()
+            self._resume_phases({**self.best, "kernel": blended(self.found, self.ikls)})
+
+    def _begin_stretch(self, stretch: int) -> None:
+        """Sets kernel, gain and phases: the own start, then the spectral one with the phases of candidates; later
+        stretches go on from what is there."""
+        if stretch > starts(self.settings):
+            return
+        kernel, gains, state = self.own, self.gains, self.phase.beginning()
+        if stretch > 1:
+            index, about = divmod(stretch - 2, 2)
+            found = self._retrieved(index)
+            kernel, gains = self.phase.with_phases_of(self.spectral, gains, turned_about(found) if about else found)
+            state = self.phase.beginning(ROUGHLY_KNOWN)
+        self._resume_phases({"kernel": kernel, "gains": gains, **state})
+
+    def _retrieved(self, index: int) -> Tensor:
+        """Candidate number `index`, k x k; the last one is kept, since it serves twice."""
+        if self.candidate is None or self.candidate[0] != index:
+            generator = draws(self.settings.seed, DRAW_RETRIEVAL, index)
+            magnitude = spectral_magnitude(self.phase.match, self.spectral, self.gains)
+            found = retrieve(magnitude, self.phase.match.visible, self.settings.kernel_size, generator)
+            self.candidate = (index, found)
+        return self.candidate[1]
+
+    def _turn_phases(self, generator: torch.Generator) -> None:
+        """One step of the phases, and of magnitudes and gain by the power spectra."""
+        model, taps = self.model, taps_width(self.settings.kernel_size)
+        kernels, noise = model.with_gain().detach(), model.noise()
+        whitened, _ = self.simulation.whitened(self.clean, kernels, noise, generator, taps - 1)
+        gradient = all_pass_gradient(self.flow.velocity, whitened, taps, generator)
+        with torch.no_grad():
+            kernel, gain = self.phase.move(self.kernel, model.with_gain(), gradient)
+            model.log_gain.add_(gain)
+        self._set_kernel(kernel)
+
+    def _measure(self, stretch: int, update: int) -> None:
+        """Update number `update` of an auxiliary network that measures the IKL of a stretch's kernel."""
+        if update == 0:
+            self._begin_round()
+        generator = draws(self.settings.seed, DRAW_TRIAL, update)  # the same patches each time
+        with torch.no_grad():
+            sample = sample_path(self._simulated(generator)[0], generator)
+        self._follow(sample, update, TRIAL * stretch + update)
+        listened = update - (TRIAL - TRIAL_LISTENING)
+        if listened >= 0:
+            with torch.no_grad():
+                auxiliary = sample.under(self.followed)
+                degraded = sample.under(self.flow.velocity)
+            self.ikls[stretch] = self.ikls[stretch].lerp(excess_loss(auxiliary, degraded, sample), 1 / (listened + 1))
+
+    def _set_kernel(self, kernel: Tensor) -> None:
+        """Luminance's kernel k x k, and with it those of the colours."""
+        self.kernel = kernel
+        colours = apart(kernel, self.differences) if len(self.differences) > 1 else kernel[None]
+        set_kernels(self.model.logits, colours)
+
+    def _state_of_phases(self) -> dict[str, Tensor]:
+        """All that turning the phases goes on from."""
+        return {"kernel": self.kernel, "gains": self.model.log_gain.detach().exp(), **self.phase.tensors()}
+
+    def _resume_phases(self, state: Mapping[str, Tensor]) -> None:
+        """Puts back what `_state_of_phases` gave."""
+        self._set_kernel(state["kernel"])
+        with torch.no_grad():
+            self.model.log_gain.copy_(state["gains"].log())
+        self.phase.load(state)
+
+    def _step_of_round(self, in_round: int, generator: torch.Generator) -> None:
+        """Update number `in_round` of a round."""
+        if in_round == 0:
+            self._fit_noise()
+            self._begin_round()
+        simulated, _ = self._simulated(generator)
+        sample = sample_path(simulated.detach(), generator)
+        self._follow(sample, in_round, self.update)
+        if in_round < ROUND - LISTENING:
+            return
+        with torch.no_grad():
+            auxiliary = sample.under(self.followed)
+            degraded = sample.under(self.flow.velocity)
+        self._remember(excess_loss(auxiliary, degraded, sample))
+        self._listen(matching_loss(auxiliary - degraded, sample.weight, simulated))
+        if in_round == ROUND - 1:
+            self._move()
+            self._average()
+
+    def _fit_noise(self) -> None:
+        """Poisson-Gaussian noise as it goes with the kernel of the moment."""
+        if self.noise_fit is not None:
+            found = self.noise_fit.under(self.model.with_gain().detach())
+            self.model.set_noise(SimulatedNoise.of(found, self.noise_fit.level))
+
+    def _begin_round(self) -> None:
+        """The auxiliary network starts from step 1's: what it learns beyond step 1 must not pile up round by round."""
+        self.auxiliary = copy.deepcopy(self.flow.velocity).train().requires_grad_(True)
+        self.followed = copy.deepcopy(self.flow.velocity)  # a short average of the auxiliary weights, looked through
+        self.optimiser = adam([(self.auxiliary.parameters(), self.settings.auxiliary_rate)])
+
+    def _follow(self, sample: PathSample, in_round: int, count: int) -> None:
+        """One update of the auxiliary network by flow matching on simulated patches, after `count` such updates."""
+        self.optimiser.zero_grad()
+        loss = (sample.under(self.auxiliary) - sample.target).square().mean()
+        torch.autograd.backward(loss)
+        self.optimiser.step()
+        self.watch.see(loss, count)
+        memory = min(FOLLOWED_MEMORY, (in_round + 1) / (in_round + 10))
+        with torch.no_grad():
+            for followed, weight in zip(self.followed.parameters(), self.auxiliary.parameters(), strict=True):
+                followed.lerp_(weight, 1 - memory)
+
+    def _listen(self, loss: Tensor) -> None:
+        """Adds to the kernel's gradient; gain and noise, which are stiff, move at once."""
+        model = self.model
+        loss = loss + weighted_priors(self.settings, model.kernels())
+        photometry = [parameter for parameter in model.photometry() if parameter.requires_grad]
+        shape, *rest = torch.autograd.grad(loss, [model.logits, *photometry])
+        self.gradient += shape
+        for parameter, gradient in zip(photometry, rest, strict=True):
+            parameter.grad = gradient
+        self.photometry.step()
+
+    def _move(self) -> None:
+        """The round's step of the shape, ever smaller."""
+        if not bool(self.gradient.isfinite().all()):
+            raise diverged(self.stage)
+        done = (self.update - self.first_round) / (self.updates - self.first_round)
+        size = self.settings.kernel_rate * (1 - (1 - SMALLEST_STEP) * done)
+        push = self._push(done) if self.first_round == 0 else torch.zeros((), device=self.device)
+        self.descent.move_shape(self.model.logits, self.gradient, push, size)
+        # A step alike for all colours blurs what sets them apart: made anew, the demo's NCC ends .003 higher.
+        self._set_kernel(self.model.kernels().detach().mean(dim=0))
+        self.gradient = torch.zeros_like(self.gradient)
+
+    def _separate_colours(self) -> None:
+        """What sets the colours apart, by the photos' cross-spectra; nothing to find out for one kernel.
+
+        Before the phases are turned and after. After each round it fitted what sets the photos themselves apart.
+        """
+        model = self.model
+        if model.logits.shape[0] > 1:
+            gains, sigma = model.log_gain.detach().exp(), model.sigma().detach()
+            self.differences = self.colour.differences(self.kernel, gains, sigma)
+        self._set_kernel(self.kernel)
+
+    def photon_noise(self) -> PhotonNoise | None:
+        if self.noise_fit is None:
+            return None
+        return self.noise_fit.under(self.average * self.model.log_gain.detach().exp()[:, None, None])
+
+    def _push(self, done: float) -> Tensor:
+        """From a flat or random start: away from the outskirts, gone at half time."""
+        if self.settings.start == "spectral":
+            return torch.zeros((), device=self.device)
+        return SPREAD_WEIGHT * max(0.0, 1 - 2 * done) * outskirts(self.settings.kernel_size, self.device)
+
+    def work(self, updates: int) -> float:
+        return work(self.settings, updates)
+
+    def tensors(self) -> dict[str, Tensor]:
+        return {
+            **super().tensors(),
+            **with_prefix("auxiliary", self.auxiliary.state_dict()),
+            **with_prefix("followed", self.followed.state_dict()),
+            **with_prefix("optimiser", optimiser_tensors(self.optimiser)),
+            **with_prefix("phase", self.phase.tensors()),
+            **with_prefix("photometry", optimiser_tensors(self.photometry)),
+            **with_prefix("best", self.best),
+            "own": self.own,
+            "gains": self.gains,
+            "kernel": self.kernel,
+            "differences": self.differences,
+            "mean": self.mean,
+            "ikls": self.ikls,
+            "found": self.found,
+            "gradient": self.gradient,
+        }
+
+    def load(self, tensors: Mapping[str, Tensor], numbers: Mapping[str, Any]) -> None:
+        super().load(tensors, numbers)
+        self.auxiliary.load_state_dict(under_prefix("auxiliary", tensors))
+        self.followed.load_state_dict(under_prefix("followed", tensors))
+        restore_optimiser(self.optimiser, under_prefix("optimiser", tensors))
+        self.phase.load(under_prefix("phase", tensors))
+        self.best = {name: value.to(self.device) for name, value in under_prefix("best", tensors).items()}
+        restore_optimiser(self.photometry, under_prefix("photometry", tensors))
+        device = self.device
+        self.own, self.mean = tensors["own"].to(device), tensors["mean"].to(device)
+        self.gains = tensors["gains"].to(device)
+        self.kernel, self.differences = tensors["kernel"].to(device), tensors["differences"].to(device)
+        self.ikls, self.found = tensors["ikls"].to(device), tensors["found"].to(device)
+        self.gradient = tensors["gradient"].to(device)
+
+
+def learn_kernels(
+    flow: FlowModel,
+    degraded: PatchPool,
+    clean: PatchPool,
+    settings: Settings,
+    device: torch.device,
+    checkpoint: Path,
+    fingerprint: Mapping[str, Any],
+) -> Generator[Event, None, Match]:
+    """Step 2 by the procedure of the settings; resumes from `checkpoint` by itself, bit for bit on a CPU.
+
+    Closing the generator saves a checkpoint.
+
+    Raises:
+        UserError: training has diverged, or the disk does not take a checkpoint.
+    """
+    sigma = noise_floor(flow.spectrum) if settings.noise_sigma == "learn" else float(settings.noise_sigma)
+    clean_spectrum = periodogram(clean, settings.seed)
+    start, gains = start_kernels(settings, flow.spectrum, clean_spectrum, sigma)
+    visible, _ = start_kernels(replace(settings, start="spectral"), flow.spectrum, clean_spectrum, sigma)
+    simulation = Simulation(flow.sight, degraded.depth, settings)
+    noise, noise_fit = SimulatedNoise(sigma), None
+    if settings.photon_noise:
+        noise_fit = PhotonNoiseFit(degraded, clean, simulation, flow.spectrum, sigma)
+        noise = SimulatedNoise.of(noise_fit.under((visible * gains[:, None, None]).to(device)), noise_fit.level)
+    training: KernelSearch
+    if settings.procedure == "alternating":
+        model = build_kernels(settings, start, gains, noise).to(device)
+        training = AlternatingTraining(flow, clean, simulation, model, settings)
+    else:
+        training = KernelTraining(
+            flow,
+            clean,
+            simulation,
+            SoftmaxKernels(start, gains, noise).to(device),
+            ColourMatch(flow.spectrum.to(device), clean_spectrum.to(device)),
+            PhaseDescent(MagnitudeMatch(flow.spectrum.to(device), clean_spectrum.to(device), sigma)),
+            visible.to(device),
+            settings,
+            noise_fit,
+        )
+    yield from run(training, checkpoint, fingerprint)
+    return Match(
+        as_grid(training.average),
+        as_grid(start),
+        as_grid(visible),
+        float(training.average_sigma),
+        float(training.ikl),
+        photon_noise=training.photon_noise(),
+    )
+
+
+def seconds_per_update(settings: Settings, device: torch.device) -> tuple[float, float]:
+    """Seconds that an update of step 1 and one of step 2 (in a round) take here, timed on a few passes of the network.
+
+    Of a batch that is slow here only a part is passed through it, and the rest is taken to be as slow: a network meant
+    for GPUs would be timed for minutes on a processor. Plain pixels are taken to be in colour.
+    """
+    sight = PlainPixels(1 if settings.whiten else 3)
+    network = build_velocity(settings, sight).to(device)
+    patches = torch.zeros(1, sight.channels, settings.patch_size, settings.patch_size, device=device)
+    t = torch.full((1,), 0.5, device=device)
+
+    def velocity() -> Tensor:
+        places = patches.new_full((len(t), 2, *patches.shape[2:]), 0.5) if settings.over_field else None
+        result: Tensor = network(patches, t, places)
+        return result
+
+    def forward() -> float:
+        with torch.no_grad():
+            return float(velocity().square().mean())
+
+    def both_ways() -> float:
+        loss = velocity().square().mean()
+        torch.autograd.backward(loss)
+        return float(loss.detach())  # waits for the device
+
+    both_ways()  # the first call is slow
+    while len(patches) < settings.batch_size and _seconds(both_ways) < SHORT_PASS:
+        count = min(2 * len(patches), settings.batch_size)
+        patches, t = patches[:1].repeat(count, 1, 1, 1), t[:1].repeat(count)
+    batch = settings.batch_size / len(patches)
+    forward_seconds, training_seconds = batch * _least_seconds(forward), batch * _least_seconds(both_ways)
+    looks = 1.0 if settings.procedure == "alternating" else 2 * LISTENING / ROUND
+    # Beside the network: drawing, whitening and the optimiser, and in step 2 blurring.
+    return 1.3 * training_seconds * settings.accumulate, 1.5 * training_seconds + looks * forward_seconds
+
+
+def _least_seconds(action: Callable[[], float]) -> float:
+    """Least of three calls after one that is not counted: other work on the machine only makes a call longer."""
+    action()
+    return min(_seconds(action) for _ in range(3))
+
+
+def _seconds(action: Callable[[], float]) -> float:
+    before = time.perf_counter()
+    action()
+    return time.perf_counter() - before

@@ -1,0 +1,121 @@
+"""Turning phases over the field: each node's kernel becomes lopsided in its own direction, from the clean side."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn.functional import pad
+
+from ddm_gui.engine.blur.field import Field
+from ddm_gui.engine.flow.spectrum import WINDOW
+from ddm_gui.engine.matching.field_phase import (
+    CONTEXT,
+    FieldPhaseDescent,
+    agreed,
+    known_taps,
+    recentred,
+    turned_patches,
+    undone,
+)
+from ddm_gui.engine.matching.phase import all_pass_gradients, confined, placed_spectrum
+from ddm_gui.engine.scores import node_nccs, zero_phase
+from ddm_gui.engine.simulate.optics import Lens
+
+from .test_phase import KERNEL, SIDE, coma, exact, points_of_light, some
+
+
+def tiled(patches: Tensor, size: int) -> Tensor:
+    """The middle size x size of patches that are repeated on and on."""
+    reach = (size - SIDE) // 2
+    around = patches
+    while reach > 0:
+        step = min(reach, SIDE)
+        around, reach = pad(around, (step,) * 4, mode="circular"), reach - step
+    return around
+
+
+def compared(kernels: Tensor, truth: Tensor) -> Any:
+    """The NCC of each node."""
+    return node_nccs(*(each.view(2, 1, 1, KERNEL, KERNEL).numpy() for each in (kernels, truth)))
+
+
+def test_what_is_undone_is_the_phase_alone() -> None:
+    """On a torus exactly: what is left is blurred by the kernel of phase zero."""
+    sharp = torch.randn(4, 48, 48, generator=torch.Generator().manual_seed(0))
+    transfer = placed_spectrum(torch.stack([coma(), coma().T, coma().flip(0), coma()]), 48)
+    blurred, symmetric = (torch.fft.ifft2(torch.fft.fft2(sharp) * each).real for each in (transfer, transfer.abs()))
+    found = undone(blurred[:, None], torch.stack([coma(), coma().T, coma().flip(0), coma()]))
+    inside = slice(CONTEXT, 48 - CONTEXT)
+    torch.testing.assert_close(found[:, 0], symmetric[:, inside, inside], atol=1e-5, rtol=0.0)
+
+
+def test_each_node_finds_its_own_direction() -> None:
+    """Two nodes, one above the other, whose comas point apart: from zero phase both are found, and not exchanged."""
+    radial = torch.from_numpy(Lens(coma=0.3, angle=math.pi / 2, diffraction=1.0, softness=0.7).kernels(KERNEL)[1])
+    truth = torch.stack([radial, radial.flip(0)])  # their axis is that of the field, as in a round lens
+    photos = [points_of_light(kernel) for kernel in truth]
+    symmetric = points_of_light(torch.from_numpy(zero_phase(truth[:1].numpy()))[0])
+    velocity = exact(symmetric)
+    log_power = placed_spectrum(truth, WINDOW).abs().clamp_min(1e-6).square().log()
+    field = Field(2, 1, 100, 100)
+    descent = FieldPhaseDescent(field, log_power, KERNEL, is_round=True)
+    before = compared(descent.kernels, truth)
+    size = SIDE + KERNEL - 1 + 2 * CONTEXT
+    for seed in range(12):
+        generator = torch.Generator().manual_seed(seed)
+        known = known_taps(KERNEL, generator)
+        turned = turned_patches(tiled(some(symmetric, generator), size), placed_spectrum(known, size).imag)
+        descent.learn_curvature(all_pass_gradients(velocity, turned, KERNEL, generator).sum(dim=0), known)
+    for seed in range(60):
+        generator = torch.Generator().manual_seed(seed)
+        rows = (torch.rand(64, generator=generator) < 0.5).long()
+        patches = torch.where(
+            rows[:, None, None, None] == 0, some(photos[0], generator, 64), some(photos[1], generator, 64)
+        )
+        positions = torch.stack([rows.float(), torch.full((64,), 0.5)], dim=1)
+        kernels = torch.einsum("bn,nhw->bhw", field.weights(positions), descent.kernels)
+        turned = undone(tiled(patches, size), kernels)
+        descent.move(all_pass_gradients(velocity, turned, KERNEL, generator), positions)
+    after = compared(descent.kernels, truth)
+    assert after.min() > before.max() + 0.03, (before, after)
+
+
+def test_each_kernel_is_put_back_into_its_place() -> None:
+    kernels = torch.zeros(3, 15, 15)
+    kernels[:, 5:8, 6:10] += 1.0
+    found = recentred(kernels / 12)
+    axis = torch.arange(15) - 7.0
+    assert float((found.sum(dim=2) @ axis).abs().max()) < 0.05
+    assert float((found.sum(dim=1) @ axis).abs().max()) < 0.05
+    torch.testing.assert_close(found.sum(dim=(1, 2)), torch.ones(3))
+
+
+def test_state_comes_back() -> None:
+    field = Field(2, 3, 100, 150)
+    log_power = -4 * torch.rand(6, WINDOW, WINDOW, generator=torch.Generator().manual_seed(0))
+    one, other = (FieldPhaseDescent(field, log_power, 9, is_round=False) for _ in range(2))
+    generator = torch.Generator().manual_seed(1)
+    one.learn_curvature(0.2 * known_taps(9, generator), known_taps(9, generator))
+    for _ in range(2):
+        one.move(0.01 * torch.randn(8, 9, 9, generator=generator), torch.rand(8, 2, generator=generator))
+    other.load(one.tensors())
+    assert torch.equal(one.kernels, other.kernels)
+    assert not torch.equal(one.kernels, confined(one.magnitude + 0j, 9))
+
+
+def test_what_both_halves_say_is_found_and_what_they_contradict_each_other_in_is_not() -> None:
+    generator = torch.Generator().manual_seed(0)
+    lens, chance = torch.randn(2, 6, 16, 16, generator=generator)
+    magnitude = torch.ones(6, 16, 16)
+    torch.testing.assert_close(agreed(lens, lens, magnitude), lens)
+    assert float(agreed(lens, -lens, magnitude).abs().max()) == 0.0
+    assert float(agreed(lens, chance, magnitude).square().mean()) < 0.02
+    torch.testing.assert_close(agreed(lens + 0.3 * chance, lens - 0.3 * chance, magnitude), lens)
+    # Where nothing passes, nothing is weighed.
+    passed = magnitude.clone()
+    passed[:3] = 0.0
+    mixed = torch.cat([-lens[:3], lens[3:]])
+    torch.testing.assert_close(agreed(lens, mixed, passed), (lens + mixed) / 2)
