@@ -19,7 +19,7 @@ from ddm_gui.engine.events import Event, Note, PhotoRestored, PhotoSkipped
 from ddm_gui.engine.photos.photo import Photo, in_light, read, write
 from ddm_gui.engine.restore import photos
 from ddm_gui.engine.restore.photos import RestoreReport, restore_photos
-from ddm_gui.engine.restore.recipe import Restored, restore_photo
+from ddm_gui.engine.restore.recipe import Recipe, Restored, restore_photo
 from ddm_gui.engine.restore.wiener import Wiener
 from ddm_gui.engine.simulate.leaves import dead_leaves
 from ddm_gui.engine.simulate.optics import gaussian
@@ -231,7 +231,7 @@ def test_singly_in_a_batch_by_window_and_by_command_line_the_bytes_are_the_same(
     pulled(restore_photos([source], tmp_path / "batch", PSF))
     for path in source.iterdir():
         pulled(restore_photos([path], tmp_path / "singly", PSF))
-    pulled(Export(tuple(sorted(source.iterdir())), tmp_path / "window", PSF, "same", 95)())
+    pulled(Export(tuple(sorted(source.iterdir())), tmp_path / "window", PSF, "same", 95, Recipe(), "cpu")())
     words = ["restore", "--psf", str(tmp_path / "psf.safetensors"), "--input", str(source), "--json"]
     assert main([*words, "--device", "cpu", "--output", str(tmp_path / "typed")]) == DONE
     for name in ("a.png", "b.jpg", "c.tif"):
