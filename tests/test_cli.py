@@ -20,7 +20,10 @@ from safetensors.torch import save_file as save_tensors
 
 import ddm_gui
 from ddm_gui import cli
-from ddm_gui.cli import BUG, DONE, INTERRUPTED, MENDABLE, UNREAD, Interruption, Reporter, build_parser, in_words, main
+from ddm_gui.cli import build_parser, main
+from ddm_gui.cli.exit_codes import BUG, DONE, INTERRUPTED, MENDABLE, UNREAD
+from ddm_gui.cli.options import chosen_settings
+from ddm_gui.cli.reporter import Interruption, Reporter, in_words
 from ddm_gui.engine.blur.noise import PhotonNoise
 from ddm_gui.engine.blur.psf import PsfGrid
 from ddm_gui.engine.denoiser import trial as denoiser_trial
@@ -145,14 +148,14 @@ def test_what_is_typed_is_the_setting(item: Any) -> None:
         words, value = [option, str(choices[-1])], choices[-1]
     arguments = build_parser().parse_args(["learn", "--project", "p", *words])
     base = Settings().with_changes(COMPANIONS.get(item.name, {}))
-    settings = cli._chosen_settings(arguments, base)
+    settings = chosen_settings(arguments, base)
     assert getattr(settings, item.name) == value
     assert settings.differences(base, {item.metadata["scope"]}) in ([item.name], [])
 
 
 def test_a_preset_and_what_is_typed_beside_it() -> None:
     arguments = build_parser().parse_args(["demo", "--preset", "glance", "--seed", "9", "--noise-sigma", "learn"])
-    settings = cli._chosen_settings(arguments, Settings())
+    settings = chosen_settings(arguments, Settings())
     assert settings.seed == 9
     assert settings.with_changes({"seed": 0}) == Settings().with_changes(PRESETS["glance"])
 

@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ddm_gui.cli import DONE, main
+from ddm_gui.cli import main
+from ddm_gui.cli.exit_codes import DONE
 from ddm_gui.engine.blur.psf import PsfGrid
 from ddm_gui.engine.errors import UserError
 from ddm_gui.engine.events import Event, Note, PhotoRestored, PhotoSkipped
