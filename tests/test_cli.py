@@ -19,14 +19,14 @@ from safetensors.torch import load
 from safetensors.torch import save_file as save_tensors
 
 import ddm_gui
-from ddm_gui import cli
-from ddm_gui.cli import build_parser, main
+from ddm_gui.cli import build_parser, main, score
 from ddm_gui.cli.exit_codes import BUG, DONE, INTERRUPTED, MENDABLE, UNREAD
 from ddm_gui.cli.options import chosen_settings
 from ddm_gui.cli.reporter import Interruption, Reporter, in_words
 from ddm_gui.engine.blur.noise import PhotonNoise
 from ddm_gui.engine.blur.psf import PsfGrid
 from ddm_gui.engine.denoiser import trial as denoiser_trial
+from ddm_gui.engine.denoiser_settings import DenoiserSettings
 from ddm_gui.engine.errors import UserError
 from ddm_gui.engine.events import Event, Note, Stage
 from ddm_gui.engine.flow import spectrum, train
@@ -38,11 +38,12 @@ from ddm_gui.engine.photos.formats import exif
 from ddm_gui.engine.photos.formats.metadata import Metadata
 from ddm_gui.engine.photos.photo import Photo
 from ddm_gui.engine.photos.tone_curve import to_linear
+from ddm_gui.engine.presets import PRESETS
 from ddm_gui.engine.project import Project, StageState, checkpoint_notes
 from ddm_gui.engine.restore.denoiser_files import read_about
 from ddm_gui.engine.restore.recipe import Recipe, restore_photo
 from ddm_gui.engine.restore.tv import TotalVariation
-from ddm_gui.engine.settings import PRESETS, DenoiserSettings, Settings
+from ddm_gui.engine.settings import Settings
 from ddm_gui.engine.simulate import demo
 from ddm_gui.engine.simulate.blurs import BLURS
 from ddm_gui.engine.simulate.known_set import KnownSet
@@ -245,7 +246,7 @@ def test_a_bug_ends_with_1_and_its_traceback(
     def broken(arguments: object, reporter: object) -> int:
         raise RuntimeError("a bug")
 
-    monkeypatch.setattr(cli, "run_score", broken)
+    monkeypatch.setattr(score, "run", broken)
     assert main(["score"]) == BUG
     shown = capsys.readouterr().err
     assert "Traceback" in shown

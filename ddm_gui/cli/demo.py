@@ -11,8 +11,8 @@ from typing import Any
 from ddm_gui.cli.exit_codes import DONE
 from ddm_gui.cli.options import add_settings, chosen_settings, finish
 from ddm_gui.cli.reporter import Reporter
+from ddm_gui.engine.presets import preset
 from ddm_gui.engine.project import NAME, Project
-from ddm_gui.engine.settings import preset
 
 
 def add(commands: Any) -> None:

@@ -8,8 +8,8 @@ from typing import Any
 
 from ddm_gui.cli.options import add_fields, finish, typed_of
 from ddm_gui.cli.reporter import Reporter
+from ddm_gui.engine.denoiser_settings import DenoiserSettings
 from ddm_gui.engine.restore.denoiser_files import file_named, folder
-from ddm_gui.engine.settings import DenoiserSettings
 
 
 def add(commands: Any) -> None:

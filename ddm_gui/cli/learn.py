@@ -13,8 +13,8 @@ from ddm_gui.engine.errors import UserError
 from ddm_gui.engine.events import (
     Stage,
 )
+from ddm_gui.engine.presets import preset
 from ddm_gui.engine.project import NAME, Project
-from ddm_gui.engine.settings import preset
 
 
 def add(commands: Any) -> None:

@@ -8,7 +8,9 @@ from dataclasses import fields
 from typing import Any
 
 from ddm_gui.cli.reporter import Reporter
-from ddm_gui.engine.settings import PRESETS, DenoiserSettings, Settings, preset
+from ddm_gui.engine.denoiser_settings import DenoiserSettings
+from ddm_gui.engine.presets import PRESETS, preset
+from ddm_gui.engine.settings import Settings
 
 
 def finish(parser: argparse.ArgumentParser, action: Callable[[argparse.Namespace, Reporter], int]) -> None:

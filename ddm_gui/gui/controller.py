@@ -17,17 +17,19 @@ from ddm_gui.engine.blur.lens_page import FORMATS as PAGES
 from ddm_gui.engine.blur.lens_page import write_page
 from ddm_gui.engine.blur.psf import PsfGrid
 from ddm_gui.engine.blur.psf_files import lens_name, load_psf, write_psf
+from ddm_gui.engine.denoiser_settings import DenoiserSettings
 from ddm_gui.engine.errors import UserError
 from ddm_gui.engine.events import Event, PhotoSkipped, Result, Stage
 from ddm_gui.engine.history import History
 from ddm_gui.engine.history import read as read_history
 from ddm_gui.engine.lock import locked
 from ddm_gui.engine.photos.photo import thumbnail
+from ddm_gui.engine.presets import EVERY_PHOTO, PRESETS, with_preset
 from ddm_gui.engine.project import NAME, Project, StageState
 from ddm_gui.engine.restore.denoiser_files import file_named
 from ddm_gui.engine.restore.recipe import Recipe, default_recipe
 from ddm_gui.engine.restore.restorer import Restorer
-from ddm_gui.engine.settings import EVERY_PHOTO, PRESETS, DenoiserSettings, Settings, with_preset
+from ddm_gui.engine.settings import Settings
 from ddm_gui.engine.simulate.known_set import KnownSet, truth_beside
 from ddm_gui.gui.areas import middle
 from ddm_gui.gui.contest import Contest, Ground

@@ -17,9 +17,9 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from ddm_gui.engine.denoiser_settings import DenoiserSettings
 from ddm_gui.engine.events import DenoiserResult, DenoiserTried, FlowProgress
 from ddm_gui.engine.restore.denoiser_files import KeptDenoiser
-from ddm_gui.engine.settings import DenoiserSettings
 from ddm_gui.gui.curves import CurvePanel
 from ddm_gui.gui.dialogs import plain
 from ddm_gui.gui.parts import button, horizontal, vertical

@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ddm_gui.engine.blur.psf import PsfGrid
+from ddm_gui.engine.denoiser_settings import DenoiserSettings
 from ddm_gui.engine.events import Event, Stage
 from ddm_gui.engine.project import Project
 from ddm_gui.engine.restore.recipe import Recipe
-from ddm_gui.engine.settings import DenoiserSettings, Settings
+from ddm_gui.engine.settings import Settings
 from ddm_gui.gui.restorations import device_for
 
 

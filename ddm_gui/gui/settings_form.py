@@ -17,7 +17,8 @@ from PySide6.QtWidgets import (
 )
 
 from ddm_gui.engine.errors import UserError
-from ddm_gui.engine.settings import PRESETS, Settings, preset_of, with_preset
+from ddm_gui.engine.presets import PRESETS, preset_of, with_preset
+from ddm_gui.engine.settings import Settings
 from ddm_gui.gui.devices import Choice
 from ddm_gui.gui.parts import button, label, vertical
 from ddm_gui.gui.setting_rows import ChoiceRow, SettingRow, add_row, form_grid, setting_row

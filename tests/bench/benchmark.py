@@ -37,10 +37,10 @@ from ddm_gui.engine.events import Event, Result, Stage
 from ddm_gui.engine.photos import photo
 from ddm_gui.engine.photos.photo import Photo, find_photos
 from ddm_gui.engine.pipeline import learn
+from ddm_gui.engine.presets import preset
 from ddm_gui.engine.project import Project
 from ddm_gui.engine.restore.photos import restore_photos
 from ddm_gui.engine.scores import score_folders
-from ddm_gui.engine.settings import preset
 from ddm_gui.engine.simulate.blurs import ComaBlur, DiscBlur, GaussianBlur, ShakeBlur
 from ddm_gui.engine.simulate.known_set import KnownSet
 from ddm_gui.engine.simulate.leaves import dead_leaves

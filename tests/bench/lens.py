@@ -34,10 +34,10 @@ from ddm_gui.engine.blur.psf import PsfGrid, centred
 from ddm_gui.engine.blur.psf_files import load_psf
 from ddm_gui.engine.photos import photo
 from ddm_gui.engine.photos.photo import Photo, find_photos
+from ddm_gui.engine.presets import preset
 from ddm_gui.engine.project import Project
 from ddm_gui.engine.restore.photos import restore_photos
 from ddm_gui.engine.scores import score_folders
-from ddm_gui.engine.settings import preset
 from ddm_gui.engine.simulate.blurs import LensBlur
 from ddm_gui.engine.simulate.known_set import KnownSet
 from ddm_gui.engine.simulate.simulated_psf import simulated_psf

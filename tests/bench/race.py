@@ -24,9 +24,10 @@ from benchmark import NOISE, SIZE, Case, known_set
 from ddm_gui.engine.blur.psf import PsfGrid
 from ddm_gui.engine.events import KernelSnapshot
 from ddm_gui.engine.pipeline import learn
+from ddm_gui.engine.presets import preset
 from ddm_gui.engine.project import Project
 from ddm_gui.engine.scores import kernel_ncc
-from ddm_gui.engine.settings import Settings, preset
+from ddm_gui.engine.settings import Settings
 
 PAPER = {
     "procedure": "alternating",

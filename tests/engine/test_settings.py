@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from ddm_gui.engine.errors import UserError
-from ddm_gui.engine.settings import EVERY_PHOTO, PRESETS, Scope, Settings, preset, preset_of, setting, with_preset
+from ddm_gui.engine.presets import EVERY_PHOTO, PRESETS, preset, preset_of, with_preset
+from ddm_gui.engine.settings import Scope, Settings, setting
 
 from ..conftest import COMPANIONS
 

@@ -10,6 +10,7 @@ import pytest
 from PySide6.QtWidgets import QLabel
 from pytestqt.qtbot import QtBot
 
+from ddm_gui.engine.denoiser_settings import DenoiserSettings
 from ddm_gui.engine.errors import UserError
 from ddm_gui.engine.events import (
     DenoiserMeasures,
@@ -21,7 +22,6 @@ from ddm_gui.engine.events import (
     StageStarted,
 )
 from ddm_gui.engine.restore.denoiser_files import DenoiserAbout, KeptDenoiser
-from ddm_gui.engine.settings import DenoiserSettings
 from ddm_gui.gui import controller as controller_module
 from ddm_gui.gui import runs
 from ddm_gui.gui.denoiser_dialog import DenoiserDialog

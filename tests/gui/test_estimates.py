@@ -11,7 +11,8 @@ from pytestqt.qtbot import QtBot
 
 from ddm_gui.engine import pipeline
 from ddm_gui.engine.errors import UserError
-from ddm_gui.engine.settings import PRESETS, Settings, with_preset
+from ddm_gui.engine.presets import PRESETS, with_preset
+from ddm_gui.engine.settings import Settings
 from ddm_gui.gui import controller as controller_module
 from ddm_gui.gui.controller import Controller
 from ddm_gui.gui.estimates import Estimates

@@ -9,7 +9,8 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QComboBox, QLabel, QLineEdit, QSpinBox
 from pytestqt.qtbot import QtBot
 
-from ddm_gui.engine.settings import PRESETS, Settings, preset, with_preset
+from ddm_gui.engine.presets import PRESETS, preset, with_preset
+from ddm_gui.engine.settings import Settings
 from ddm_gui.gui.devices import Choice
 from ddm_gui.gui.settings_form import SettingsForm
 

@@ -13,6 +13,7 @@ from typing import Any
 import torch
 
 from ddm_gui.engine.denoiser.trial import DRAWN, trial
+from ddm_gui.engine.denoiser_settings import DenoiserSettings
 from ddm_gui.engine.devices import choose_device
 from ddm_gui.engine.errors import UserError
 from ddm_gui.engine.events import DenoiserResult, Estimate, Event, Note
@@ -26,7 +27,6 @@ from ddm_gui.engine.photos.photo import find_photos
 from ddm_gui.engine.project import checkpoint_notes, described
 from ddm_gui.engine.restore.denoiser_files import ENDING, DenoiserAbout, read_about
 from ddm_gui.engine.restore.learned_denoiser import LearnedDenoiser
-from ddm_gui.engine.settings import DenoiserSettings
 from ddm_gui.engine.training import discard_checkpoint, run
 
 

@@ -12,12 +12,12 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from ddm_gui.engine.denoiser_settings import DenoiserSettings
 from ddm_gui.engine.events import Stage
 from ddm_gui.engine.flow.train import FlowTraining, PathSample, sample_path
 from ddm_gui.engine.flow.velocity import VelocityModel
 from ddm_gui.engine.flow.whitening import PlainPixels
 from ddm_gui.engine.photos.patches import PatchPool
-from ddm_gui.engine.settings import DenoiserSettings
 
 SPREAD = 0.5  # how noise is drawn: this power of sigma is uniform. 1: sigma itself, near 0: its logarithm
 

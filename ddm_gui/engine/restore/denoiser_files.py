@@ -17,9 +17,9 @@ import platformdirs
 from safetensors import SafetensorError, safe_open
 
 import ddm_gui
+from ddm_gui.engine.denoiser_settings import DenoiserSettings
 from ddm_gui.engine.errors import UserError
 from ddm_gui.engine.events import DenoiserMeasures
-from ddm_gui.engine.settings import DenoiserSettings
 
 FORMAT_VERSION = 1
 KIND = "denoiser"

@@ -13,6 +13,7 @@ import torch
 from ddm_gui.engine import training
 from ddm_gui.engine.denoiser import trial as denoiser_trial
 from ddm_gui.engine.denoiser.run import learn_denoiser, working_folder
+from ddm_gui.engine.denoiser_settings import DenoiserSettings
 from ddm_gui.engine.errors import UserError
 from ddm_gui.engine.events import (
     CheckpointSaved,
@@ -29,7 +30,6 @@ from ddm_gui.engine.lock import locked
 from ddm_gui.engine.restore.denoiser_files import read_about
 from ddm_gui.engine.restore.denoisers import load_denoiser
 from ddm_gui.engine.restore.learned_denoiser import LearnedDenoiser
-from ddm_gui.engine.settings import DenoiserSettings
 
 from ...conftest import SmallPhotos
 

@@ -12,13 +12,14 @@ import skimage
 import torch
 
 from ddm_gui.engine import training
+from ddm_gui.engine.denoiser_settings import DenoiserSettings
 from ddm_gui.engine.errors import UserError
 from ddm_gui.engine.events import Event, FlowProgress, Stage
 from ddm_gui.engine.flow.denoising import DenoiserTraining, LivelyPixels, time_of, without_noise
 from ddm_gui.engine.flow.velocity import VelocityNet
 from ddm_gui.engine.photos.patches import PatchPool
 from ddm_gui.engine.photos.photo import read
-from ddm_gui.engine.settings import DenoiserSettings, Settings
+from ddm_gui.engine.settings import Settings
 from ddm_gui.engine.training import run
 
 CPU = torch.device("cpu")

@@ -11,7 +11,8 @@ from ddm_gui.engine.flow.train import build_velocity
 from ddm_gui.engine.flow.unet import Block, ByteDropout, SelfAttention, UNet, UnitConv, joined
 from ddm_gui.engine.flow.velocity import linear_velocity
 from ddm_gui.engine.flow.whitening import PlainPixels
-from ddm_gui.engine.settings import Settings, preset
+from ddm_gui.engine.presets import preset
+from ddm_gui.engine.settings import Settings
 
 
 def network(channels: int = 3, dropout: float = 0.0) -> UNet:

@@ -11,6 +11,7 @@ import pytest
 import torch
 from safetensors.torch import load, save_file
 
+from ddm_gui.engine.denoiser_settings import DenoiserSettings
 from ddm_gui.engine.errors import UserError
 from ddm_gui.engine.events import DenoiserMeasures
 from ddm_gui.engine.restore.denoiser_files import (
@@ -27,7 +28,6 @@ from ddm_gui.engine.restore.dpir import Dpir
 from ddm_gui.engine.restore.learned_denoiser import LearnedDenoiser
 from ddm_gui.engine.restore.recipe import Recipe, default_recipe
 from ddm_gui.engine.restore.wiener import Wiener
-from ddm_gui.engine.settings import DenoiserSettings
 
 BETTER = DenoiserMeasures(8.0, 10.0, 12.0, psnr_blurred=22.0, psnr_wiener=25.0, psnr_dpir=26.0, parts=8)
 WORSE = replace(BETTER, psnr_dpir=24.9)

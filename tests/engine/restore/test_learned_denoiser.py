@@ -11,6 +11,7 @@ import skimage
 import torch
 
 from ddm_gui.engine.blur.psf import PsfGrid
+from ddm_gui.engine.denoiser_settings import DenoiserSettings
 from ddm_gui.engine.events import Event
 from ddm_gui.engine.flow.denoising import DenoiserTraining
 from ddm_gui.engine.photos.patches import PatchPool
@@ -20,7 +21,6 @@ from ddm_gui.engine.restore.denoiser_files import DenoiserAbout
 from ddm_gui.engine.restore.dpir import Dpir
 from ddm_gui.engine.restore.learned_denoiser import LearnedDenoiser
 from ddm_gui.engine.restore.recipe import Recipe, restore_photo
-from ddm_gui.engine.settings import DenoiserSettings
 from ddm_gui.engine.simulate.camera import degrade
 from ddm_gui.engine.simulate.optics import Lens
 
