@@ -135,7 +135,7 @@ class Step2(SmallRun):
             yield KernelSnapshot(self.position, a_kernel(), 0.01)
             if self.fails:
                 raise UserError("The disk is full.")
-            slowly()
+            time.sleep(0.05)  # a window that is slow to show kernels must keep up
 
 
 CPU = (Choice("cpu", "Processor (CPU)", True, ""),)
