@@ -806,6 +806,7 @@ def test_photon_noise_is_fitted_before_each_round_and_stands_still_meanwhile(sho
     assert a_training().photon_noise() is None
 
 
+@pytest.mark.usefixtures("short_rounds")
 def test_each_round_starts_from_the_network_of_step_1() -> None:
     """Weights, average and optimiser: the update after a joint is that of a training that has just begun."""
     training = a_training(TINY.with_changes({"images_kernel": 8 * 8}))
@@ -901,20 +902,20 @@ def test_noise_is_learned_only_when_asked_for(sigma: str | float) -> None:
     assert (training.noise_sigma() == before) is (sigma != "learn")
 
 
-@pytest.mark.parametrize("rounds", [1, 2, 3, 4, 10])
-def test_the_result_is_the_mean_over_the_last_rounds(rounds: int, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("number", [1, 2, 3, 4, 10])
+def test_the_result_is_the_mean_over_the_last_rounds(number: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rounds, "ROUND", 2)
     monkeypatch.setattr(rounds, "LISTENING", 1)
-    training = a_training(TINY.with_changes({"images_kernel": max(64, 16 * rounds)}))
-    training.rounds, training.updates = rounds, 2 * rounds
+    training = a_training(TINY.with_changes({"images_kernel": max(64, 16 * number)}))
+    training.rounds, training.updates = number, 2 * number
     seen, sigmas = [], []
     while training.update < training.updates:
         pulled(training, 2)
         seen.append(training.model.kernels().detach().clone())
         sigmas.append(training.noise_sigma())
     count = training.averaged
-    assert 1 <= count <= TINY.averaged_share * rounds + 1
-    assert count >= TINY.averaged_share * rounds - 1
+    assert 1 <= count <= TINY.averaged_share * number + 1
+    assert count >= TINY.averaged_share * number - 1
     torch.testing.assert_close(training.average, torch.stack(seen[-count:]).mean(dim=0))
     torch.testing.assert_close(training.average.sum(dim=(1, 2)), torch.ones(1))
     assert float(training.average_sigma) == pytest.approx(np.mean(sigmas[-count:]), rel=1e-5)

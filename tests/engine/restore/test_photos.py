@@ -188,9 +188,12 @@ def test_only_what_is_missing_or_not_whole_is_restored(tmp_path: Path) -> None:
     source, output = folder_of(tmp_path / "in", "a.png", "c.png", "d.png"), tmp_path / "out"
     (source / "b.png").write_bytes(b"no photo")
     pulled(restore_photos([source], output, PSF))
+    for hours, folder in ((2, source), (1, output)):
+        for path in folder.iterdir():
+            os.utime(path, ns=(path.stat().st_mtime_ns - hours * 3600 * 10**9,) * 2)
     before = {path.name: path.stat().st_mtime_ns for path in output.iterdir()}
     (output / "c.png").write_bytes((output / "c.png").read_bytes()[:-200])
-    os.utime(source / "d.png", ns=(before["d.png"] + 10**9,) * 2)
+    os.utime(source / "d.png")
     folder_of(source, "b.png")
     events, report = pulled(restore_photos([source], output, PSF, only_missing=True))
     assert isinstance(events[0], Note)

@@ -349,9 +349,9 @@ def test_a_place_that_cannot_be_written_is_named(photos: Path, tmp_path: Path) -
 def test_photos_are_read_one_at_a_time(photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     reads: list[Path] = []
 
-    def noted(path: Path) -> Photo:
+    def noted(path: Path, light: str) -> Photo:
         reads.append(path)
-        return read(path)
+        return read(path, light)
 
     monkeypatch.setattr(simulated_set, "read", noted)
     run = simulate_set([photos], tmp_path / "set", PSF)
