@@ -281,16 +281,16 @@ class Controller(QObject):
             return
         self._run(Task.DENOISER, LearnDenoiser(self._found[Role.CLEAN].sources, target, settings))
 
-    def export(self, output: Path, file_format: str, quality: int) -> None:
+    def export(self, output: Path, file_format: str, quality: int, *, strip_private: bool = False) -> None:
         """Restores all degraded photos into a folder, with the kernel of the moment; a run that is paused waits."""
         psf = self.psf
         if psf is not None:
             self._output = output
             self._set_aside()
             photos = self._found[Role.DEGRADED].photos
-            self._run(
-                Task.EXPORT, Export(photos, output, psf, file_format, quality, self.recipe, self._settings.device)
-            )
+            device = self._settings.device
+            run = Export(photos, output, psf, file_format, quality, self.recipe, device, strip_private)
+            self._run(Task.EXPORT, run)
 
     def pause(self) -> None:
         """Saves a checkpoint and gives the memory back."""

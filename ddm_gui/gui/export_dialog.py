@@ -8,6 +8,7 @@ from pathlib import Path
 from PySide6.QtCore import Qt, QUrl, Signal
 from PySide6.QtGui import QDesktopServices
 from PySide6.QtWidgets import (
+    QCheckBox,
     QComboBox,
     QDialog,
     QFileDialog,
@@ -21,12 +22,18 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from ddm_gui.engine.events import PhotoSkipped
+from ddm_gui.engine.events import PhotoRestored, PhotoSkipped
 from ddm_gui.gui.dialogs import plain
 from ddm_gui.gui.parts import button, horizontal, vertical
 from ddm_gui.gui.words import left_out, photos
 
-FORMATS = {"same": "As each photo is", "png": "PNG", "tiff16": "TIFF, 16 bits", "jpeg": "JPEG"}
+FORMATS = {
+    "same": "As each photo is",
+    "png": "PNG",
+    "tiff": "TIFF",
+    "tiff16": "TIFF, 16 bits",
+    "jpeg": "JPEG",
+}
 QUALITY = 95
 LEARNED = "the learned kernel"
 
@@ -34,7 +41,7 @@ LEARNED = "the learned kernel"
 class ExportDialog(QDialog):
     """Asks, then shows the run, then its report. Closing it during the run stops the run."""
 
-    export_wanted = Signal(object, str, int)  # folder, format, JPEG quality
+    export_wanted = Signal(object, str, int, bool)  # folder, format, JPEG quality, whether private data is left out
     stop_wanted = Signal()
 
     def __init__(
@@ -47,6 +54,7 @@ class ExportDialog(QDialog):
         self.setMinimumWidth(560)
         self._original_folders = {path.parent.resolve() for path in originals}
         self._running = False
+        self._not_whole = 0  # files that could not keep all that the photo had
         self.folder_edit = QLineEdit(str(folder))
         self.folder_edit.setAccessibleName("Folder for restored photos")
         self.choose_button = QPushButton("Choose…")
@@ -61,6 +69,7 @@ class ExportDialog(QDialog):
         self.quality_box.setAccessibleName("JPEG quality")
         self.quality_box.lineEdit().setAccessibleName("JPEG quality")
         self.quality_box.lineEdit().setTextMargins(4, 0, 0, 0)
+        self.private_box = QCheckBox("Leave out position, serial numbers, owner and thumbnails")
         self._warning = plain("", "warning")
         self.bar = QProgressBar()
         self.bar.setTextVisible(False)
@@ -69,7 +78,7 @@ class ExportDialog(QDialog):
         self.report = QPlainTextEdit()
         self.report.setReadOnly(True)
         self.report.setVisible(False)
-        self.report.setAccessibleName("Photos left out, and why")
+        self.report.setAccessibleName("What each file holds; photos left out, and why")
         self.report.setMaximumHeight(160)
         self.open_button = QPushButton("Open folder")
         self.open_button.setVisible(False)
@@ -94,6 +103,7 @@ class ExportDialog(QDialog):
             words.setBuddy(control)
             form.addWidget(words, row, 0)
             form.addLayout(line, row, 1)
+        form.addWidget(self.private_box, len(rows), 1)
         buttons = horizontal(8)
         buttons.addWidget(self.open_button)
         buttons.addStretch()
@@ -128,30 +138,39 @@ class ExportDialog(QDialog):
         self._running = True
         self._form.setEnabled(False)
         self.export_button.setEnabled(False)
+        self.report.clear()
         self.report.hide()
+        self._not_whole = 0
         self.open_button.hide()
         self.close_button.setText("Stop")
         self.bar.setMaximum(0)
         self.bar.show()
         self._status.setText("Measuring the first photo…")
 
-    def show_progress(self, done: int, total: int) -> None:
-        """So many are written."""
-        self.bar.setMaximum(max(total, 1))
-        self.bar.setValue(done)
-        self._status.setText(f"{done} of {photos(total)}")
+    def show_restored(self, event: PhotoRestored) -> None:
+        """One more file is written: how many there are now, and what it holds."""
+        self.bar.setMaximum(max(event.total, 1))
+        self.bar.setValue(event.done)
+        self._status.setText(f"{event.done} of {photos(event.total)}")
+        words = [str(event.receipt or ""), event.warning, event.plan]
+        self.report.appendPlainText(f"{Path(event.target).name}: {' '.join(word for word in words if word)}")
+        self.report.show()
+        self._not_whole += event.receipt is not None and not event.receipt.whole
 
     def show_end(self, written: int, skipped: Sequence[PhotoSkipped], *, stopped: bool, failed: bool) -> None:
-        """The report: how many were written, and each photo that was not, with its reason."""
+        """The report: how many were written, how many of these could not keep all, and each photo that was not written,
+        with its reason."""
         self._running = False
         self._form.setEnabled(True)
         self.close_button.setText("Close")
         self.bar.hide()
         ending = "Stopped: " if stopped else "Ended by an error: " if failed else "Done: "
         missing = f", {len(skipped)} left out" if skipped else ""
-        self._status.setText(f"{ending}{photos(written)} written{missing}.")
-        self.report.setPlainText("\n".join(left_out(Path(item.path), item.reason) for item in skipped))
-        self.report.setVisible(bool(skipped))
+        short = f" {photos(self._not_whole)} could not keep everything: see below." if self._not_whole else ""
+        self._status.setText(f"{ending}{photos(written)} written{missing}.{short}")
+        for item in skipped:
+            self.report.appendPlainText(left_out(Path(item.path), item.reason))
+        self.report.setVisible(bool(self.report.toPlainText()))
         self.open_button.setVisible(written > 0)
         self._check()
 
@@ -185,7 +204,8 @@ class ExportDialog(QDialog):
         dialog.open()
 
     def _export(self) -> None:
-        self.export_wanted.emit(self.folder, self.format_box.currentData(), self.quality_box.value())
+        private = self.private_box.isChecked()
+        self.export_wanted.emit(self.folder, self.format_box.currentData(), self.quality_box.value(), private)
 
     def _open_folder(self) -> None:
         QDesktopServices.openUrl(QUrl.fromLocalFile(str(self.folder)))

@@ -423,11 +423,11 @@ class MainWindow(QMainWindow):
                 self.run_bar.show_progress(Stage.KERNELS, event.images_seen, event.images_total, event.seconds_left)
             case events.KernelSnapshot():
                 self.kernel_view.add_snapshot(event.images_seen, event.kernels)
-            case events.PhotoRestored(done=done, total=total):
+            case events.PhotoRestored():
                 if self._export is not None:
-                    self._export.show_progress(done, total)
+                    self._export.show_restored(event)
                 else:
-                    self.run_bar.show_note(f"Restored {done} of {total} photos.")
+                    self.run_bar.show_note(f"Restored {event.done} of {event.total} photos.")
             case events.Estimate(seconds=seconds):
                 self.run_bar.show_note(f"This will take about {duration(seconds)} on this machine.")
             case events.Note(text=text):
@@ -625,11 +625,11 @@ class MainWindow(QMainWindow):
         self._export = dialog
         dialog.open()
 
-    @Slot(object, str, int)
-    def _start_export(self, folder: Path, file_format: str, quality: int) -> None:
+    @Slot(object, str, int, bool)
+    def _start_export(self, folder: Path, file_format: str, quality: int, strip_private: bool) -> None:
         if self._export is not None:
             self._export.show_started()
-            self.controller.export(folder, file_format, quality)
+            self.controller.export(folder, file_format, quality, strip_private=strip_private)
 
     @Slot()
     def _export_closed(self) -> None:

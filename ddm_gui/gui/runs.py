@@ -72,6 +72,7 @@ class Export:
     quality: int
     recipe: Recipe
     device: str
+    strip_private: bool = False
 
     def __call__(self) -> Generator[Event, None, object]:
         from ddm_gui.engine.restore.photos import restore_photos
@@ -79,6 +80,13 @@ class Export:
         device = device_for(self.recipe.restorer, self.device)
         return (
             yield from restore_photos(
-                self.photos, self.output, self.psf, self.file_format, self.quality, self.recipe, device
+                self.photos,
+                self.output,
+                self.psf,
+                self.file_format,
+                self.quality,
+                self.recipe,
+                device,
+                strip_private=self.strip_private,
             )
         )

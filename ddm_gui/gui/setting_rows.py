@@ -32,7 +32,7 @@ _CHOICE_WORDS = {
     ("noise_model", "gaussian"): "As strong everywhere",
     ("noise_model", "poisson-gaussian"): "Grows with light",
     ("light", "display"): "As displayed",
-    ("light", "linear"): "Linear, of RAW",
+    ("light", "linear"): "Linear",
 }
 _INT_MAX = 2**31 - 1  # of a QSpinBox
 

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from pytestqt.qtbot import QtBot
 
-from ddm_gui.engine.events import PhotoSkipped
+from ddm_gui.engine.events import PhotoRestored, PhotoSkipped
+from ddm_gui.engine.receipt import Receipt
 from ddm_gui.gui.export_dialog import ExportDialog
 
 
@@ -39,19 +40,37 @@ def test_export_tells_folder_format_and_quality(dialog: ExportDialog, qtbot: QtB
     dialog.format_box.setCurrentIndex(dialog.format_box.findData("tiff16"))
     with qtbot.waitSignal(dialog.export_wanted) as told:
         dialog.export_button.click()
-    assert told.args == [tmp_path / "restored", "tiff16", 95]
+    assert told.args == [tmp_path / "restored", "tiff16", 95, False]
+    dialog.private_box.setChecked(True)
+    with qtbot.waitSignal(dialog.export_wanted) as told:
+        dialog.export_button.click()
+    assert told.args[-1] is True
 
 
 def test_close_stops_a_run_and_waits_for_the_report(dialog: ExportDialog, qtbot: QtBot) -> None:
     dialog.show_started()
     assert not dialog.export_button.isEnabled()
-    dialog.show_progress(1, 2)
+    dialog.show_restored(PhotoRestored("/photos/a.png", "/out/a.png", 1, 2))
     with qtbot.waitSignal(dialog.stop_wanted):
         dialog.close_button.click()
     assert dialog.isVisible()
     dialog.show_end(1, (), stopped=True, failed=False)
     assert "Stopped: 1 photo written" in dialog._status.text()
     assert dialog.open_button.isVisible()
+
+
+def test_each_file_s_receipt_is_shown_and_what_was_not_kept_is_told(dialog: ExportDialog) -> None:
+    dialog.show_started()
+    whole = Receipt("16-bit", tags=41, tags_kept=41, kept=("Adobe RGB (1998)",))
+    lossy = Receipt("8-bit", lost=("alpha: JPEG has none",))
+    for done, (name, receipt) in enumerate((("a.tif", whole), ("b.jpg", lossy)), start=1):
+        dialog.show_restored(PhotoRestored(f"/photos/{name}", f"/out/{name}", done, 2, receipt=receipt))
+    dialog.show_end(2, (), stopped=False, failed=False)
+    assert dialog.report.toPlainText().splitlines() == [
+        "a.tif: 16-bit, Adobe RGB (1998) kept, 41 of 41 tags",
+        "b.jpg: 8-bit; not kept: alpha: JPEG has none",
+    ]
+    assert "1 photo could not keep everything" in dialog._status.text()
 
 
 def test_the_report_names_each_photo_that_was_left_out(dialog: ExportDialog) -> None:

@@ -94,8 +94,8 @@ class Dpir(Restorer):
             raise UserError(
                 "Plug-and-play restoration (dpir) needs a denoiser.",
                 "It says what photos look like.",
-                "Learn one from sharp photos (ddm denoiser), or name a file of weights (denoiser): of FFDNet, FDnCNN, "
-                "DnCNN or DRUNet.",
+                "Learn one from sharp photos (ddm denoiser; in the window Run, Learn a denoiser), or choose a file of "
+                "weights (denoiser): of FFDNet, FDnCNN, DnCNN or DRUNet.",
             )
         return load_denoiser(find_denoiser(self.denoiser))
 

@@ -23,6 +23,7 @@ Weights = NDArray[np.bool_] | NDArray[np.float32]
 Answer = TypeVar("Answer")
 Steps = Generator[float, None, Answer]  # yields how much is done, a share of 1; closed, it ends where it is
 
+FLOAT_BITS = 24  # of a float32 value's fraction
 SURROUNDINGS = 1.5  # px: sigma of the Gaussian by which a pixel's noise-free value is guessed
 
 
@@ -184,4 +185,4 @@ def _of_channel(psf: PsfGrid, channel: int) -> Pixels:
 
 def _rounding(photo: Photo) -> float:
     """Standard deviation of what rounding to the depth of its file adds to a photo."""
-    return float(1.0 / (2**photo.depth - 1) / np.sqrt(12.0))
+    return float(1.0 / (2 ** min(photo.depth, FLOAT_BITS) - 1) / np.sqrt(12.0))
