@@ -61,6 +61,7 @@ def measured(case: dict[str, Any]) -> dict[str, float]:
     from ddm_gui.engine.blur.psf import PsfGrid
     from ddm_gui.engine.photos.photo import Photo
     from ddm_gui.engine.restore.recipe import Recipe, restore, restorer_of
+    from ddm_gui.engine.restore.restorer import Blurred, drained
     from ddm_gui.engine.restore.trust import unclipped
     from ddm_gui.engine.simulate.leaves import dead_leaves
     from ddm_gui.engine.simulate.optics import Lens
@@ -93,7 +94,8 @@ def measured(case: dict[str, Any]) -> dict[str, float]:
 
     bare = [bare_transforms(case["threads"])]
     begun, worked = time.perf_counter(), time.process_time()
-    restorer.pixels(photo, psf, restorer.noises(photo, psf), unclipped(photo), "cpu")
+    blurred = Blurred(photo, psf, restorer.noises(photo, psf), unclipped(photo))
+    drained(restorer.restoring(blurred, restorer.usual_plan("cpu")))
     alone, worked = time.perf_counter() - begun, time.process_time() - worked
     begun = time.perf_counter()
     restore(photo, psf, Recipe(restorer))

@@ -10,16 +10,14 @@ From sigma_1 = 49/255 down to the photo's noise sigma, in equal steps of its log
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from ddm_gui.engine.blur.psf import PsfGrid
 from ddm_gui.engine.errors import UserError
-from ddm_gui.engine.photos.photo import Photo
 from ddm_gui.engine.restore.denoiser_files import find_denoiser
 from ddm_gui.engine.restore.plan import Plan
-from ddm_gui.engine.restore.restorer import Pixels, Restorer, Steps, Weights, drained, number
+from ddm_gui.engine.restore.restorer import Blurred, Pixels, Restorer, Steps, number
 from ddm_gui.engine.settings import Scope, setting
 
 if TYPE_CHECKING:
@@ -55,34 +53,15 @@ class Dpir(Restorer):
     def check(self) -> None:
         self._network()
 
-    def pixels(
-        self,
-        photo: Photo,
-        psf: PsfGrid,
-        noises: Sequence[float],
-        weights: Weights | None,
-        device: str,
-        plan: Plan | None = None,
-    ) -> Pixels:
-        return drained(self.restoring(photo, psf, noises, weights, device, plan))
-
-    def restoring(
-        self,
-        photo: Photo,
-        psf: PsfGrid,
-        noises: Sequence[float],
-        weights: Weights | None,
-        device: str,
-        plan: Plan | None = None,
-    ) -> Steps[Pixels]:
+    def restoring(self, blurred: Blurred, plan: Plan) -> Steps[Pixels]:
         # torch loads here: the window opens before it.
         import torch
 
-        from ddm_gui.engine.restore.splitting import Blurred, restored
+        from ddm_gui.engine.restore.splitting import restored
 
-        network = self._network().to(torch.device(device))
-        sigma, blurred = max(noises), Blurred(photo.pixels, psf, weights)
-        return restored(blurred, lambda step: self._splitting(step, network, sigma), HALO, torch.device(device), plan)
+        network = self._network().to(torch.device(plan.device))
+        sigma = max(blurred.noises)
+        return restored(blurred, lambda step: self._splitting(step, network, sigma), HALO, plan)
 
     def halo(self, psf: PsfGrid) -> int:
         return HALO

@@ -18,7 +18,7 @@ from ddm_gui.engine.restore.dpir import Dpir
 from ddm_gui.engine.restore.evidence import MOVED, Evidence, evidence
 from ddm_gui.engine.restore.field_filter import cores
 from ddm_gui.engine.restore.plan import Budget, Plan, plans, ran_out_of_memory, told, within
-from ddm_gui.engine.restore.restorer import Known, Pixels, Restorer, Steps, Weights, drained, pixel_weights
+from ddm_gui.engine.restore.restorer import Blurred, Known, Pixels, Restorer, Steps, drained, pixel_weights
 from ddm_gui.engine.restore.tiles import bands
 from ddm_gui.engine.restore.trust import away_from_clipping, sureness, unclipped
 from ddm_gui.engine.restore.tv import TotalVariation
@@ -178,8 +178,8 @@ def correcting(
     noises = restorer.noises(photo, psf) if variance is None else restorer.overall_noises(variance)
     usual = restorer.usual_plan(device)
     planned = within(budget or Budget(), usual, photo.pixels.shape, partial(restorer.bytes_of_tiles, psf))
-    weights = pixel_weights(seen, variance, max(noises))
-    pixels, plan = yield from _worked_out(restorer, photo, psf, noises, weights, planned)
+    blurred = Blurred(photo, psf, noises, pixel_weights(seen, variance, max(noises)))
+    pixels, plan = yield from _worked_out(restorer, blurred, planned)
     _refuse_ruined(photo.pixels, pixels)
     found = None
     if judged:
@@ -190,13 +190,11 @@ def correcting(
     return Corrected(photo, pixels, found, told(usual, planned, plan))
 
 
-def _worked_out(
-    restorer: Restorer, photo: Photo, psf: PsfGrid, noises: list[float], weights: Weights | None, planned: Plan
-) -> Steps[tuple[Pixels, Plan]]:
+def _worked_out(restorer: Restorer, blurred: Blurred, planned: Plan) -> Steps[tuple[Pixels, Plan]]:
     """What a restorer makes of a photo, by the first plan, from the planned one on, for which there is memory."""
     for plan in plans(planned):
         try:
-            return (yield from restorer.restoring(photo, psf, noises, weights, plan.device, plan)), plan
+            return (yield from restorer.restoring(blurred, plan)), plan
         except (MemoryError, RuntimeError) as error:
             if not ran_out_of_memory(error):
                 raise

@@ -43,6 +43,22 @@ def drained(steps: Steps[Answer]) -> Answer:
             return answer
 
 
+@dataclass(frozen=True, eq=False)
+class Blurred:
+    """What is to be restored.
+
+    `photo`: of 1 or 3 channels, any size; `psf`: of one channel or of as many; `noises`: of the photo, of each channel.
+    `weights`: H x W x C, how much each pixel counts, for restorers that can weigh what they fit: 0 (false) where the
+    camera was clipped, which is not what light was there, else (see `pixel_weights`) 1, or the more the less noise it
+    has; None: 1 everywhere.
+    """
+
+    photo: Photo
+    psf: PsfGrid
+    noises: Sequence[float]
+    weights: Weights | None
+
+
 @dataclass(frozen=True)
 class Restorer(ABC):
     """A way to take a known blur out of photos. An instance is always valid.
@@ -74,40 +90,9 @@ class Restorer(ABC):
         return
 
     @abstractmethod
-    def pixels(
-        self,
-        photo: Photo,
-        psf: PsfGrid,
-        noises: Sequence[float],
-        weights: Weights | None,
-        device: str,
-        plan: Plan | None = None,
-    ) -> Pixels:
-        """H x W x C without the blur, not clipped.
-
-        Args:
-            photo: of 1 or 3 channels, any size.
-            psf: of one channel or of as many as the photo has.
-            noises: of the photo, of each channel.
-            weights: H x W x C, how much each pixel counts, for restorers that can weigh what they fit: 0 (false) where
-                the camera was clipped, which is not what light was there, else (see `pixel_weights`) 1, or the more the
-                less noise it has; None: 1 everywhere.
-            device: 'cpu' or 'cuda:0' and so on.
-            plan: how it is cut up; None: as `usual_plan` says.
-        """
-
-    def restoring(
-        self,
-        photo: Photo,
-        psf: PsfGrid,
-        noises: Sequence[float],
-        weights: Weights | None,
-        device: str,
-        plan: Plan | None = None,
-    ) -> Steps[Pixels]:
-        """`pixels`, step by step where it takes long: it can be followed, and stopped between two steps."""
-        yield 0.0
-        return self.pixels(photo, psf, noises, weights, device, plan)
+    def restoring(self, blurred: Blurred, plan: Plan) -> Steps[Pixels]:
+        """H x W x C without the blur, not clipped; step by step, so that it can be followed, and stopped between two.
+        `plan` says how it is cut up, and where it runs."""
 
     def usual_plan(self, device: str) -> Plan:
         """How a photo is cut up, where memory asks for nothing else."""

@@ -7,40 +7,27 @@ that second step. Tile by tile (see `tiles`), in float32, on any device.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from ddm_gui.engine.blur.field_blur import Window
-from ddm_gui.engine.blur.psf import PsfGrid
 from ddm_gui.engine.restore.data_step import DataStep, data_step
-from ddm_gui.engine.restore.plan import TILE, Plan
-from ddm_gui.engine.restore.restorer import Pixels, Steps, Weights
+from ddm_gui.engine.restore.plan import Plan
+from ddm_gui.engine.restore.restorer import Blurred, Pixels, Steps
 from ddm_gui.engine.restore.tiles import Tile, by_tiles
-
-
-@dataclass(frozen=True, eq=False)
-class Blurred:
-    """What is to be restored: pixels H x W x C; the kernels over its field; where asked for the weights W of its
-    pixels, H x W x C (`restorer.pixel_weights`)."""
-
-    pixels: Pixels
-    psf: PsfGrid
-    weights: Weights | None
 
 
 def restored(
     blurred: Blurred,
     restore: Callable[[DataStep], Steps[Tensor]],
     halo: int,
-    device: torch.device,
-    plan: Plan | None = None,
+    plan: Plan,
 ) -> Steps[Pixels]:
     """The photo restored by `restore`, which gives x of a data step; `halo` px around a tile are worked on with it."""
-    tile = plan.tile if plan is not None else TILE
-    height, width = blurred.pixels.shape[:2]
+    device, seen = torch.device(plan.device), blurred.photo.pixels
+    height, width = seen.shape[:2]
     kernels = torch.tensor(blurred.psf.kernels, device=device)
 
     def work(pixels: Pixels, part: Tile) -> Steps[Pixels]:
@@ -53,7 +40,7 @@ def restored(
         found = step.inside((yield from restore(step)))[0]
         return found.permute(1, 2, 0).cpu().numpy()
 
-    return _inferred(by_tiles(blurred.pixels, tile, halo, work))
+    return _inferred(by_tiles(seen, plan.tile, halo, work))
 
 
 def _inferred(steps: Steps[Pixels]) -> Steps[Pixels]:

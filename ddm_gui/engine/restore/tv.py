@@ -8,14 +8,12 @@ to turn. sigma is the photo's noise.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from ddm_gui.engine.blur.psf import PsfGrid
-from ddm_gui.engine.photos.photo import Photo
 from ddm_gui.engine.restore.plan import Plan
-from ddm_gui.engine.restore.restorer import Pixels, Restorer, Steps, Weights, drained, number
+from ddm_gui.engine.restore.restorer import Blurred, Pixels, Restorer, Steps, number
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -40,33 +38,12 @@ class TotalVariation(Restorer):
     weight: float = number(0.1, "Smoothing", "Weight of the total variation, in units of the photo's noise.", 0.0, 10.0)
     turns: int = number(20, "Turns", "Of both steps; more come closer to the least.", 1, 200)
 
-    def pixels(
-        self,
-        photo: Photo,
-        psf: PsfGrid,
-        noises: Sequence[float],
-        weights: Weights | None,
-        device: str,
-        plan: Plan | None = None,
-    ) -> Pixels:
-        return drained(self.restoring(photo, psf, noises, weights, device, plan))
-
-    def restoring(
-        self,
-        photo: Photo,
-        psf: PsfGrid,
-        noises: Sequence[float],
-        weights: Weights | None,
-        device: str,
-        plan: Plan | None = None,
-    ) -> Steps[Pixels]:
+    def restoring(self, blurred: Blurred, plan: Plan) -> Steps[Pixels]:
         # torch loads here: the window opens before it.
-        import torch
+        from ddm_gui.engine.restore.splitting import restored
 
-        from ddm_gui.engine.restore.splitting import Blurred, restored
-
-        sigma, blurred = max(noises), Blurred(photo.pixels, psf, weights)
-        return restored(blurred, lambda step: self._admm(step, sigma), HALO, torch.device(device), plan)
+        sigma = max(blurred.noises)
+        return restored(blurred, lambda step: self._admm(step, sigma), HALO, plan)
 
     def halo(self, psf: PsfGrid) -> int:
         return HALO

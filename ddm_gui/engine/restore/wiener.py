@@ -7,7 +7,6 @@ kernel changes over the field there is a filter for each node of the grid, and w
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -18,7 +17,6 @@ from scipy.ndimage import minimum_filter
 from scipy.signal.windows import tukey
 
 from ddm_gui.engine.blur.psf import PsfGrid
-from ddm_gui.engine.photos.photo import Photo
 from ddm_gui.engine.restore.field_filter import cores, gathered
 from ddm_gui.engine.restore.measurements import (
     SignalSpectrum,
@@ -26,7 +24,7 @@ from ddm_gui.engine.restore.measurements import (
     passed_power,
 )
 from ddm_gui.engine.restore.plan import TILE, Plan
-from ddm_gui.engine.restore.restorer import Known, Restorer, Weights
+from ddm_gui.engine.restore.restorer import Blurred, Known, Restorer, Steps
 from ddm_gui.engine.restore.restorer import Pixels as Channels
 
 Array = NDArray[np.float64]
@@ -48,18 +46,11 @@ class Wiener(Restorer):
     weighs_pixels: ClassVar[bool] = False
     citation: ClassVar[str] = "Wiener, 'Extrapolation, interpolation, and smoothing of stationary time series', 1949"
 
-    def pixels(
-        self,
-        photo: Photo,
-        psf: PsfGrid,
-        noises: Sequence[float],
-        weights: Weights | None,
-        device: str,
-        plan: Plan | None = None,
-    ) -> Channels:
-        plan = plan or self.usual_plan(device)
+    def restoring(self, blurred: Blurred, plan: Plan) -> Steps[Channels]:
+        photo, psf, weights = blurred.photo, blurred.psf, blurred.weights
         restored = np.empty_like(photo.pixels)
-        for channel, noise in enumerate(noises):
+        for channel, noise in enumerate(blurred.noises):
+            yield channel / len(blurred.noises)
             kernels = psf.kernels[:, :, channel if psf.channels > 1 else 0]
             seen = photo.pixels[..., channel]
             spectrum = measured_spectrum(seen, passed_power(kernels), noise)

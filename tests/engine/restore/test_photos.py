@@ -20,7 +20,9 @@ from ddm_gui.engine.events import Event, Note, PhotoRestored, PhotoSkipped
 from ddm_gui.engine.photos.photo import Photo, in_light, read, write
 from ddm_gui.engine.restore import photos
 from ddm_gui.engine.restore.photos import RestoreReport, restore_photos
+from ddm_gui.engine.restore.plan import Plan
 from ddm_gui.engine.restore.recipe import Recipe, Restored, restore_photo
+from ddm_gui.engine.restore.restorer import Blurred, Pixels, Steps
 from ddm_gui.engine.restore.wiener import Wiener
 from ddm_gui.engine.simulate.leaves import dead_leaves
 from ddm_gui.engine.simulate.optics import gaussian
@@ -251,10 +253,12 @@ def test_a_ruined_picture_is_not_written(
 ) -> None:
     source = folder_of(tmp_path / "in", "a.png")
 
-    def ruined(self: Wiener, photo: Photo, *_: object) -> np.ndarray:
-        return photo.pixels + np.float32(0.1) if ruin is None else np.full_like(photo.pixels, ruin)
+    def ruined(self: Wiener, blurred: Blurred, plan: Plan) -> Steps[Pixels]:
+        yield 0.0
+        pixels = blurred.photo.pixels
+        return pixels + np.float32(0.1) if ruin is None else np.full_like(pixels, ruin)
 
-    monkeypatch.setattr(Wiener, "pixels", ruined)
+    monkeypatch.setattr(Wiener, "restoring", ruined)
     _, report = pulled(restore_photos([source], tmp_path / "out", PSF))
     assert reason in report.skipped[0][1]
     assert list((tmp_path / "out").iterdir()) == []

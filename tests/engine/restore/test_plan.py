@@ -12,6 +12,7 @@ from ddm_gui.engine.errors import UserError
 from ddm_gui.engine.photos.photo import Photo
 from ddm_gui.engine.restore.plan import Budget, Plan, check_size, plans, told, within
 from ddm_gui.engine.restore.recipe import Recipe, restore
+from ddm_gui.engine.restore.restorer import Blurred, Pixels, Steps
 from ddm_gui.engine.restore.tv import TotalVariation
 from ddm_gui.engine.restore.wiener import Wiener
 from ddm_gui.engine.simulate.leaves import dead_leaves
@@ -72,21 +73,20 @@ def test_every_restorer_states_what_its_tiles_need() -> None:
 )
 def test_what_runs_out_of_memory_goes_on_with_less(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
     tried = []
-    by_plan = Wiener.pixels
+    by_plan = Wiener.restoring
 
-    def hungry(self: Wiener, *arguments: object) -> np.ndarray:
-        *same, _device, plan = arguments
+    def hungry(self: Wiener, blurred: Blurred, plan: Plan) -> Steps[Pixels]:
         tried.append(plan)
         if plan.device != "cpu" or plan.tile > 256:
             raise error
-        return by_plan(self, *same, "cpu", plan)
+        return by_plan(self, blurred, plan)
 
-    monkeypatch.setattr(Wiener, "pixels", hungry)
+    monkeypatch.setattr(Wiener, "restoring", hungry)
     monkeypatch.setattr(Wiener, "usual_plan", lambda self, device: Plan(512, 2, device))
     found = restore(PHOTO, PSF, Recipe(), "cuda:0")
     assert tried[-1] == Plan(256, 1, "cpu")
     assert found.plan.startswith("Memory ran out: restored on the CPU, not on cuda:0, in tiles of 256 px")
-    monkeypatch.setattr(Wiener, "pixels", by_plan)
+    monkeypatch.setattr(Wiener, "restoring", by_plan)
     monkeypatch.setattr(Wiener, "usual_plan", lambda self, device: Plan(256, 1))
     np.testing.assert_array_equal(restore(PHOTO, PSF, Recipe()).photo.pixels, found.photo.pixels)
 
@@ -98,9 +98,9 @@ def test_no_memory_at_all_is_told_and_other_errors_are_not_hidden(monkeypatch: p
     def faulty(self: Wiener, *_: object) -> np.ndarray:
         raise RuntimeError("shapes do not fit")
 
-    monkeypatch.setattr(Wiener, "pixels", hungry)
+    monkeypatch.setattr(Wiener, "restoring", hungry)
     with pytest.raises(UserError, match="not enough memory"):
         restore(PHOTO, PSF, Recipe())
-    monkeypatch.setattr(Wiener, "pixels", faulty)
+    monkeypatch.setattr(Wiener, "restoring", faulty)
     with pytest.raises(RuntimeError, match="shapes"):
         restore(PHOTO, PSF, Recipe())

@@ -14,11 +14,11 @@ from ddm_gui.engine.blur.noise import PhotonNoise
 from ddm_gui.engine.blur.psf import PsfGrid
 from ddm_gui.engine.errors import UserError
 from ddm_gui.engine.photos.photo import Photo, read
-from ddm_gui.engine.restore import splitting
 from ddm_gui.engine.restore.dpir import Dpir
 from ddm_gui.engine.restore.evidence import Evidence
+from ddm_gui.engine.restore.plan import Plan
 from ddm_gui.engine.restore.recipe import RESTORERS, Recipe, correcting, restore, restore_photo, restorer_of
-from ddm_gui.engine.restore.restorer import Restorer, drained, pixel_weights
+from ddm_gui.engine.restore.restorer import Blurred, Restorer, drained, pixel_weights
 from ddm_gui.engine.restore.trust import BESIDE, away_from_clipping, sureness, unclipped
 from ddm_gui.engine.restore.tv import TotalVariation
 from ddm_gui.engine.restore.wiener import Wiener
@@ -83,8 +83,9 @@ def test_tiled_is_whole(shared_data: Path, monkeypatch: pytest.MonkeyPatch, name
     pixels = blur_field_same(sharp, psf.kernels) + 0.02 * rng.standard_normal(sharp.shape).astype(np.float32)
     photo = Photo(np.clip(pixels, 0, 1).astype(np.float32), 16)
     whole = restore_photo(photo, psf, Recipe(restorer)).pixels
-    monkeypatch.setattr(splitting, "TILE", 200)
+    monkeypatch.setattr(type(restorer), "usual_plan", lambda self, device: Plan(tile=200))
     tiled = restore_photo(photo, psf, Recipe(restorer)).pixels
+    assert not np.array_equal(tiled, whole)
     difference = tiled - whole
     assert np.abs(difference).max() < 1 / 255
     assert np.sqrt(np.square(difference).mean()) < 1 / 2550
@@ -113,7 +114,7 @@ def test_clipped_highlights_ring_less() -> None:
     around[32:58, 32:58] = True
     around[37:53, 37:53] = False
     restorer = TotalVariation()
-    alone = np.clip(restorer.pixels(photo, psf, [0.005], None, "cpu"), 0, 1)
+    alone = np.clip(drained(restorer.restoring(Blurred(photo, psf, [0.005], None), restorer.usual_plan("cpu"))), 0, 1)
     spared = restore_photo(photo, psf, Recipe(restorer)).pixels
     before, after = (float(np.abs(pixels[around] - 0.3).mean()) for pixels in (alone, spared))
     assert after < 0.5 * before, (before, after)
@@ -131,7 +132,7 @@ def test_clipped_highlights_are_completed_for_the_wiener_filter() -> None:
     assert known is not None
     beside = (distance_transform_edt(known) <= 10) & known
     ideal, alone, spared = (
-        restorer.pixels(each, PSF, [0.02] * 3, seen, "cpu")
+        drained(restorer.restoring(Blurred(each, PSF, [0.02] * 3, seen), restorer.usual_plan("cpu")))
         for each, seen in ((Photo(pixels, 16), None), (photo, None), (photo, known))
     )
     before, after = (float(np.abs(found - ideal)[beside].mean()) for found in (alone, spared))
