@@ -65,8 +65,8 @@ class DenoiserSettings:
     clean_aperture: str = _alike("clean_aperture", help="Take photos of this f-number: any, 5.6, or a range: 4-5.6.")
     light: str = _alike(
         "light",
-        help="display: photos as they are, for restoring such; linear: RAW without its tone curve, for restoring RAW "
-        "in linear light.",
+        help="display: photos as they are, for restoring such; linear: without their tone curve, for restoring in "
+        "linear light.",
     )
     vignetting: bool = _alike("vignetting")
     memory_budget: float = _alike("memory_budget")

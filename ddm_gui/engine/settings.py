@@ -644,7 +644,7 @@ def _check_together(settings: Settings) -> None:
         raise UserError(
             "Poisson-Gaussian noise (noise_model) goes with linear light only (light).",
             "Its variance grows in proportion to the light; a tone curve makes noise large in the shadows instead.",
-            "Choose light linear, which needs RAW photos, or noise_model gaussian.",
+            "Choose light linear, which needs RAW or photos that tell their tone curve, or noise_model gaussian.",
         )
     _check_patch_size(settings)
     for name in ("clean_aperture", "degraded_aperture"):
