@@ -192,10 +192,8 @@ def _match(
 ) -> Generator[Event, None, Match]:
     """Step 2, its snapshots written to the project's history at each checkpoint."""
     settings, checkpoint, fingerprint = project.settings, project.kernels_checkpoint, project.fingerprint(Stage.KERNELS)
-    if settings.over_field:
-        run = learn_field(flow, degraded, clean, settings, device, checkpoint, fingerprint)
-    else:
-        run = learn_kernels(flow, degraded, clean, settings, device, checkpoint, fingerprint)
+    learn_them = learn_field if settings.over_field else learn_kernels
+    run = learn_them(flow, degraded, clean, settings, device, checkpoint, fingerprint)
     snapshots = history.read(project.history)
     try:
         while True:
