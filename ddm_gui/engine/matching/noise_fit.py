@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from math import fsum
 
 import torch
 from torch import Tensor
@@ -75,7 +76,7 @@ class PhotonNoiseFit:
         for _ in range(REWEIGHTED):
             uncertain = (start[0] * self.brightness + start[1]).clamp_min(0.1 * float(self.variance[measured].min()))
             start = _line(self.brightness[measured], self.variance[measured], uncertain[measured])
-        found = self._possible(*start.tolist())
+        found = self._possible(*start)
         for _ in range(PASSES):
             noise = SimulatedNoise.of(found, self.level)
             patches = torch.cat(
@@ -88,7 +89,7 @@ class PhotonNoiseFit:
             # Bin by bin, so that what is left of clipping at black is alike on both sides.
             missing = self.variance - variance - found.shot * (self.brightness - brightness)
             both = missing.isfinite()
-            shot, read = _line(self.brightness[both], missing[both], variance[both]).tolist()
+            shot, read = _line(self.brightness[both], missing[both], variance[both])
             found = self._possible(found.shot + shot, found.read + read)
         return found
 
@@ -166,11 +167,17 @@ class Places:
         return brightness, variance
 
 
-def _line(x: Tensor, y: Tensor, uncertain: Tensor) -> Tensor:
-    """(slope, offset) by least squares, values as uncertain as that."""
-    basis = torch.stack([x, torch.ones_like(x)], dim=1) / uncertain[:, None]
-    found: Tensor = torch.linalg.lstsq(basis, (y / uncertain)[:, None]).solution[:, 0]
-    return found
+def _line(x: Tensor, y: Tensor, uncertain: Tensor) -> tuple[float, float]:
+    """(slope, offset) by least squares, values as uncertain as that.
+
+    Summed exactly: the last digit of a linear algebra library depends on where its numbers lie in memory, and a run
+    that went on would not learn the same noise as one that never stopped.
+    """
+    weights = uncertain**-2
+    total = fsum(weights)
+    centre, mean = fsum(weights * x) / total, fsum(weights * y) / total
+    slope = fsum(weights * (x - centre) * (y - mean)) / fsum(weights * (x - centre) ** 2)
+    return slope, mean - slope * centre
 
 
 def _slopes(patches: Tensor) -> Tensor:
