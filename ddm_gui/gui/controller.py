@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -13,39 +12,36 @@ from numpy.typing import NDArray
 from PySide6.QtCore import QObject, QRect, QTimer, Signal, Slot
 
 from ddm_gui.engine import events
-from ddm_gui.engine.blur.lens_page import FORMATS as PAGES
-from ddm_gui.engine.blur.lens_page import write_page
 from ddm_gui.engine.blur.psf import PsfGrid
-from ddm_gui.engine.blur.psf_files import lens_name, load_psf, write_psf
 from ddm_gui.engine.denoiser_settings import DenoiserSettings
 from ddm_gui.engine.errors import UserError
 from ddm_gui.engine.events import Event, PhotoSkipped, Result, Stage
 from ddm_gui.engine.history import History
 from ddm_gui.engine.history import read as read_history
 from ddm_gui.engine.lock import locked
-from ddm_gui.engine.photos.photo import thumbnail
 from ddm_gui.engine.presets import EVERY_PHOTO, PRESETS, with_preset
 from ddm_gui.engine.project import NAME, Project, StageState
 from ddm_gui.engine.restore.denoiser_files import file_named
 from ddm_gui.engine.restore.recipe import Recipe, default_recipe
 from ddm_gui.engine.restore.restorer import Restorer
 from ddm_gui.engine.settings import Settings
-from ddm_gui.engine.simulate.known_set import KnownSet, truth_beside
+from ddm_gui.engine.simulate.known_set import KnownSet
 from ddm_gui.gui.areas import middle
 from ddm_gui.gui.contest import Contest, Ground
 from ddm_gui.gui.devices import Choice, DeviceSearch
 from ddm_gui.gui.estimates import Estimates
 from ddm_gui.gui.lens import Lens
+from ddm_gui.gui.lenses import Lenses
 from ddm_gui.gui.log import write_bug
+from ddm_gui.gui.photo_sets import PhotoSets
 from ddm_gui.gui.places import default_project_folder
 from ddm_gui.gui.previews import Previews
-from ddm_gui.gui.reads import Reads
 from ddm_gui.gui.runs import Demo, Export, Learn, LearnDenoiser
-from ddm_gui.gui.sources import Found, Role, described, look_through
+from ddm_gui.gui.sources import Found, Role
 from ddm_gui.gui.state import Phase, Situation, Task, failed_stage
+from ddm_gui.gui.thumbnails import Thumbnails
 from ddm_gui.gui.worker import Completed, Failed, Outcome, Run, Worker
 
-THUMBNAIL = 160  # pixels, the longer side
 SHOOT_OUT = 512 * 512  # pixels of a photo at most, on which restorers are compared
 KEPT_AFTER = 1000  # ms without a change, after which a recipe is saved
 DEMO_PROJECT = "project"  # in the folder of a demo
@@ -87,23 +83,15 @@ class Controller(QObject):
     """Commands are plain methods, called in the window's thread; each change is told by a signal."""
 
     situation_changed = Signal(object)  # Situation, after each change of it
-    sources_found = Signal(object, object)  # Role, Found; photos of a set are known
-    sources_described = Signal(object, str)  # Role, what its photos are; some time after `sources_found`
     settings_changed = Signal(object)  # Settings, also when a project was opened
     recipe_changed = Signal(object)  # Recipe, also when a project was opened
     folder_changed = Signal(object)  # Path of the project, None before there is one
     devices_found = Signal(object)  # tuple of Choice, once
-    thumbnail_ready = Signal(object, object)  # Path, uint8 height x width x 3
-    thumbnail_failed = Signal(object)  # Path of a photo that cannot be opened
     happened = Signal(object)  # each Event of the run, in order
     learning_began = Signal(object)  # the Stage from which a run learns anew, None where it goes on
     history_read = Signal(
         object, object
     )  # History of a project that was opened or has run; its result, a PsfGrid, or None
-    truth_known = Signal(object)  # PsfGrid of a simulated set's true kernel, None with any other degraded photos
-    lens_opened = Signal(object)  # Lens from a file, in place of what is learned; None: it is closed
-    lens_compared = Signal(object)  # Lens that stands beside the one in view; None: none any more
-    lens_saved = Signal(object)  # Path
     run_ended = Signal(object)  # Report, once per run
     troubled = Signal(object)  # Trouble
     ready_to_close = Signal()  # after `close_soon`, when nothing is left to save
@@ -117,13 +105,10 @@ class Controller(QObject):
         self._keeping.setSingleShot(True)
         self._keeping.setInterval(KEPT_AFTER)
         self._keeping.timeout.connect(self._keep_recipe)
-        self._found = {role: Found() for role in Role}
         self._root: Path | None = None
         self._root_chosen = False  # by the person; else it follows the name of the degraded photos
         self._psf: PsfGrid | None = None
         self._looked_at: PsfGrid | None = None
-        self._opened: Lens | None = None
-        self._compared: Lens | None = None
         self._in_view: Path | None = None
         self._worker: Worker | None = None
         self._paused: _Paused | None = None
@@ -133,12 +118,14 @@ class Controller(QObject):
         self._result: Result | None = None
         self._output: Path | None = None
         self._demo: Path | None = None
-        self._thumbnails = Reads("thumbnails")
-        self._folders = Reads("folders")
-        self._shots = Reads("shots")
-        self._saves = Reads("saves")
-        self._wished: list[Path] = []
-        self._reading_thumbnail = False
+        self.sets = PhotoSets(self)
+        self.sets.looked_for.connect(self._photos_looked_for)
+        self.sets.found.connect(self._photos_found)
+        self.sets.refused.connect(self._tell)
+        self.lenses = Lenses(self)
+        self.lenses.opened.connect(self._lens_opened)
+        self.lenses.refused.connect(self._tell)
+        self.thumbnails = Thumbnails(self)
         self.previews = Previews(self)
         self.contest = Contest(self)
         self.contest.ended.connect(self._contest_ended)
@@ -170,26 +157,22 @@ class Controller(QObject):
     @property
     def psf(self) -> PsfGrid | None:
         """What photos are restored with: the lens that was opened, or the kernel of the moment."""
-        return self._opened.psf if self._opened is not None else self._psf
-
-    def found(self, role: Role) -> Found:
-        """The photos of a set, as far as they are known."""
-        return self._found[role]
+        return self.lenses.in_use.psf if self.lenses.in_use is not None else self._psf
 
     # Sources, settings, project
 
     def set_sources(self, role: Role, sources: Sequence[Path]) -> None:
-        """Takes folders or single photos as one of the two sets; what they hold is told by `sources_found`."""
+        """Takes folders or single photos as one of the two sets; what they hold is told by the signals of `sets`."""
         self._leave_project()
-        self._look_through(role, tuple(sources))
+        self.sets.look_through(role, tuple(sources))
         self._suggest_folder()
 
     def swap_sources(self) -> None:
         """Clean photos become the degraded ones, and the other way round."""
-        clean, degraded = self._found[Role.CLEAN], self._found[Role.DEGRADED]
+        clean, degraded = self.sets[Role.CLEAN], self.sets[Role.DEGRADED]
         self._leave_project()
-        self._replace(Role.CLEAN, degraded)
-        self._replace(Role.DEGRADED, clean)
+        self.sets.replace(Role.CLEAN, degraded)
+        self.sets.replace(Role.DEGRADED, clean)
         self._suggest_folder()
 
     def set_settings(self, settings: Settings) -> None:
@@ -220,7 +203,7 @@ class Controller(QObject):
         """Empties the window; what was learned stays on the disk."""
         self._leave_project(always=True)
         for role in Role:
-            self._replace(role, Found())
+            self.sets.replace(role, Found())
         self._suggest_folder()
 
     def open_project(self, path: Path) -> None:
@@ -236,8 +219,8 @@ class Controller(QObject):
         self._settings = project.settings
         self.settings_changed.emit(project.settings)
         self.folder_changed.emit(project.root)
-        self._look_through(Role.CLEAN, project.clean)
-        self._look_through(Role.DEGRADED, project.degraded)
+        self.sets.look_through(Role.CLEAN, project.clean)
+        self.sets.look_through(Role.DEGRADED, project.degraded)
         self._look_at_stages()
         self._load_kernel(project)
 
@@ -267,7 +250,7 @@ class Controller(QObject):
         self._settings = self._settings.with_changes(PRESETS["glance"] | EVERY_PHOTO)
         self.settings_changed.emit(self._settings)
         for role in Role:
-            self._replace(role, Found())
+            self.sets.replace(role, Found())
         self._look_at_stages()
         self.learning_began.emit(Stage.FLOW)
         self._run(Task.DEMO, Demo(self._root, self._settings))
@@ -279,7 +262,7 @@ class Controller(QObject):
         except UserError as error:
             self._tell(error)
             return
-        self._run(Task.DENOISER, LearnDenoiser(self._found[Role.CLEAN].sources, target, settings))
+        self._run(Task.DENOISER, LearnDenoiser(self.sets[Role.CLEAN].sources, target, settings))
 
     def export(self, output: Path, file_format: str, quality: int, *, strip_private: bool = False) -> None:
         """Restores all degraded photos into a folder, with the kernel of the moment; a run that is paused waits."""
@@ -287,7 +270,7 @@ class Controller(QObject):
         if psf is not None:
             self._output = output
             self._set_aside()
-            photos = self._found[Role.DEGRADED].photos
+            photos = self.sets[Role.DEGRADED].photos
             device = self._settings.device
             run = Export(photos, output, psf, file_format, quality, self.recipe, device, strip_private)
             self._run(Task.EXPORT, run)
@@ -304,44 +287,18 @@ class Controller(QObject):
 
     # A lens of its own
 
-    def open_lens(self, path: Path) -> None:
-        """Takes the lens of a file in place of what is learned, until `close_lens`, another project or a run."""
-        psf = self._read_lens(path)
-        if psf is not None:
-            self._take_lens(Lens(lens_name(path), psf))
-
-    def close_lens(self) -> None:
-        """Back to what is learned."""
-        if self._opened is not None:
-            self._take_lens(None)
-
     def compare_lens(self, path: Path) -> None:
         """Puts the lens of a file beside the one in view."""
-        psf = self._read_lens(path)
-        shown = self.psf
-        if psf is None or shown is None:
-            return
-        if psf.nodes != shown.nodes:
-            sizes = " and ".join(f"{rows} x {cols}" for rows, cols in (shown.nodes, psf.nodes))
-            why = f"Their grids have {sizes} kernels."
-            self._tell(UserError("The two lenses cannot be compared.", why, "Choose another file."))
-            return
-        self._compared = Lens(lens_name(path), psf)
-        self.lens_compared.emit(self._compared)
-
-    def end_comparison(self) -> None:
-        """Nothing beside the lens in view, or the truth where it is known."""
-        if self._compared is not None:
-            self._compared = None
-            self.lens_compared.emit(None)
+        if self.psf is not None:
+            self.lenses.compare(path, self.psf)
 
     def save_lens(self, path: Path) -> None:
         """Writes the lens that photos are restored with: by the file's ending as a page, or for programs."""
         psf = self.psf
         if psf is not None:
             project = self._root.name if self._root is not None else ""
-            title = self._opened.name if self._opened is not None else project
-            self._saves.ask(self._lens_written, _write_lens, psf, path, title or path.stem)
+            title = self.lenses.in_use.name if self.lenses.in_use is not None else project
+            self.lenses.save(psf, path, title or path.stem)
 
     # What is looked at
 
@@ -373,11 +330,6 @@ class Controller(QObject):
         self.contest.begin(ground, restorers)
         self.previews.hold(True)
 
-    def wish_thumbnails(self, paths: Sequence[Path]) -> None:
-        """Asks for small pictures; the latest wish is read first."""
-        self._wished = list(dict.fromkeys([*paths, *self._wished]))
-        self._read_thumbnail()
-
     # The machine, and the end
 
     def find_devices(self) -> None:
@@ -405,10 +357,9 @@ class Controller(QObject):
         self.previews.close()
         self.contest.close()
         self.estimates.close()
-        self._thumbnails.close()
-        self._folders.close()
-        self._shots.close()
-        self._saves.close()
+        self.thumbnails.close()
+        self.sets.close()
+        self.lenses.shut_down()
 
     # Inside
 
@@ -420,7 +371,7 @@ class Controller(QObject):
 
     def _project(self) -> Project | None:
         """The project as it would be saved now; None while a set or the folder is missing."""
-        clean, degraded = self._found[Role.CLEAN].sources, self._found[Role.DEGRADED].sources
+        clean, degraded = self.sets[Role.CLEAN].sources, self.sets[Role.DEGRADED].sources
         if self._root is None or not clean or not degraded:
             return None
         recipe = {} if self._recipe is None else self._recipe.content()
@@ -433,7 +384,7 @@ class Controller(QObject):
         if not (saved or self._root_chosen):
             self._root = None
         if always:
-            self.close_lens()
+            self.lenses.close()
         if always or saved or self._demo is not None:
             self._root = None
             self._root_chosen = False
@@ -441,7 +392,7 @@ class Controller(QObject):
             self._psf = None
             self._looked_at = None
             self.learning_began.emit(Stage.FLOW)
-            self.end_comparison()
+            self.lenses.end_comparison()
             self._set(has_kernel=False, failed=None, flow=StageState.ABSENT, kernels=StageState.ABSENT)
 
     def _open_recipe(self, project: Project) -> None:
@@ -478,74 +429,28 @@ class Controller(QObject):
     def _contest_ended(self) -> None:
         self.previews.hold(False)
 
-    def _read_lens(self, path: Path) -> PsfGrid | None:
-        try:
-            return load_psf(path)
-        except UserError as error:
-            self._tell(error)
-            return None
-
-    def _take_lens(self, lens: Lens | None) -> None:
-        """A comparison is one of two lenses: it ends with either."""
-        self.end_comparison()
-        self._opened, self._looked_at = lens, None
-        self.lens_opened.emit(lens)
+    @Slot(object)
+    def _lens_opened(self, lens: Lens | None) -> None:
+        self._looked_at = None
         self.recipe_changed.emit(self.recipe)
         self._set(opened=lens.name if lens is not None else "")
         self._preview()
 
-    def _lens_written(self, answer: Path | UserError) -> None:
-        if isinstance(answer, UserError):
-            self._tell(answer)
-        else:
-            self.lens_saved.emit(answer)
-
-    def _look_through(self, role: Role, sources: tuple[Path, ...]) -> None:
-        self._take(role, Found(sources))
+    @Slot(object)
+    def _photos_looked_for(self, role: Role) -> None:
         self._set(**{role.value: None})
-        self._folders.ask(partial(self._looked_through, role), look_through, sources)
 
-    def _looked_through(self, role: Role, found: Found) -> None:
-        if found.sources == self._found[role].sources:  # else something else was dropped meanwhile
-            self._sources_arrived(role, found)
-
-    def _replace(self, role: Role, found: Found) -> None:
-        """Takes a set that has been looked through already."""
-        self._take(role, found)
-        self._sources_arrived(role, found)
-
-    def _take(self, role: Role, found: Found) -> None:
-        """Other degraded photos have another truth, or none."""
-        self._found[role] = found
-        if role is Role.DEGRADED:
-            self._tell_truth(truth_beside(found.sources))
-
-    def _tell_truth(self, truth: Path | None) -> None:
-        known = None
-        try:
-            known = PsfGrid.load(truth) if truth is not None else None
-        except UserError as error:
-            self._tell(error)
-        self.truth_known.emit(known)
-
-    def _sources_arrived(self, role: Role, found: Found) -> None:
-        self._found[role] = found
-        self.sources_found.emit(role, found)
+    @Slot(object, object)
+    def _photos_found(self, role: Role, found: Found) -> None:
         self._set(**{role.value: len(found.photos)})
-        if found.photos:
-            self._shots.ask(partial(self._described, role, found), described, found.photos)
-
-    def _described(self, role: Role, found: Found, text: str) -> None:
-        if found is self._found[role]:
-            self.sources_described.emit(role, text)
 
     def _suggest_folder(self) -> None:
         """A default place, named after the degraded photos, until the person chooses another."""
-        degraded = self._found[Role.DEGRADED].sources
+        degraded = self.sets[Role.DEGRADED].sources
         if self._root is None and degraded:
             first = degraded[0]
             self._root = default_project_folder(first.name if first.is_dir() else first.parent.name, date.today())
-        elif not degraded and not self._found[Role.CLEAN].sources:
+        elif not degraded and not self.sets[Role.CLEAN].sources:
             self._root = None
         self.folder_changed.emit(self._root)
         self._look_at_stages()
@@ -601,7 +506,7 @@ class Controller(QObject):
             self.learning_began.emit(Stage.KERNELS)
         else:
             self.learning_began.emit(None)
-        self.close_lens()
+        self.lenses.close()
         self._looked_at = None
         if again:
             self._set(kernels=StageState.ABSENT)
@@ -707,13 +612,13 @@ class Controller(QObject):
 
     def _show_demo_set(self) -> None:
         """Once the demo has made its photos, they are shown as if they had been dropped."""
-        if self._demo is None or self._found[Role.DEGRADED].sources:
+        if self._demo is None or self.sets[Role.DEGRADED].sources:
             return
         self._root = self._demo / DEMO_PROJECT
         self.folder_changed.emit(self._root)
         photos = KnownSet(self._demo)
-        self._look_through(Role.CLEAN, (photos.clean,))
-        self._look_through(Role.DEGRADED, (photos.degraded,))
+        self.sets.look_through(Role.CLEAN, (photos.clean,))
+        self.sets.look_through(Role.DEGRADED, (photos.degraded,))
 
     def _preview(self) -> None:
         self.previews.show(self._in_view, self._looked_at or self.psf, self.recipe, self._settings.device)
@@ -722,21 +627,6 @@ class Controller(QObject):
     def _wish_estimates(self) -> None:
         """The times of the settings of now, first, and of these with each preset's effort."""
         self.estimates.wish([self._settings, *(with_preset(self._settings, name) for name in PRESETS)])
-
-    def _read_thumbnail(self) -> None:
-        if self._wished and not self._reading_thumbnail:
-            self._reading_thumbnail = True
-            path = self._wished.pop(0)
-            self._thumbnails.ask(self._thumbnail_arrived, _thumbnail, path)
-
-    def _thumbnail_arrived(self, answer: tuple[Path, NDArray[np.uint8] | None]) -> None:
-        self._reading_thumbnail = False
-        path, image = answer
-        if image is not None:
-            self.thumbnail_ready.emit(path, image)
-        else:
-            self.thumbnail_failed.emit(path)
-        self._read_thumbnail()
 
     @Slot(object)
     def _devices_arrived(self, choices: tuple[Choice, ...]) -> None:
@@ -750,6 +640,7 @@ class Controller(QObject):
         self._tell(error)
         self._devices_arrived((Choice("cpu", "Processor (CPU)", True, ""),))
 
+    @Slot(object)
     def _tell(self, error: Exception) -> None:
         """A sentence for the person; where it was the program's fault, the traceback goes to the log."""
         if isinstance(error, UserError):
@@ -759,23 +650,3 @@ class Controller(QObject):
         why = f"{type(error).__name__}: {error}"
         todo = "What was saved before is kept. If it happens again, send the log to the people who make the program."
         self.troubled.emit(Trouble("Something went wrong inside the program.", why, todo, log))
-
-
-def _write_lens(psf: PsfGrid, path: Path, title: str) -> Path | UserError:
-    """A page or a PSF file, by its ending."""
-    try:
-        if path.suffix.lower() in PAGES:
-            write_page(psf, path, title)
-        else:
-            write_psf(psf, path)
-    except UserError as error:
-        return error
-    return path
-
-
-def _thumbnail(path: Path) -> tuple[Path, NDArray[np.uint8] | None]:
-    """A small picture; None for a photo that cannot be read, which is named elsewhere."""
-    try:
-        return path, thumbnail(path, THUMBNAIL)
-    except UserError:
-        return path, None

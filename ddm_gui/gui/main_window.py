@@ -214,13 +214,13 @@ class MainWindow(QMainWindow):
         self.denoiser_action = _action(run, "Learn a &denoiser from the clean photos…", self._show_denoiser)
         lens = self.menuBar().addMenu("&Lens")
         self.open_lens_action = _action(lens, "&Open a lens…", self._ask_lens, "Ctrl+Shift+O")
-        self.close_lens_action = _action(lens, "&Close the lens", self.controller.close_lens)
+        self.close_lens_action = _action(lens, "&Close the lens", self.controller.lenses.close)
         lens.addSeparator()
         self.copy_lens_action = _action(lens, "&Save a copy…", self._ask_copy)
         self.export_lens_action = _action(lens, "&Export for programs or paper…", self._ask_lens_export)
         lens.addSeparator()
         self.compare_lens_action = _action(lens, "Compare &with…", self._ask_comparison)
-        self.end_comparison_action = _action(lens, "E&nd the comparison", self.controller.end_comparison)
+        self.end_comparison_action = _action(lens, "E&nd the comparison", self.controller.lenses.end_comparison)
         self.end_comparison_action.setEnabled(False)
         lens.addSeparator()
         self.enlarge_action = _action(lens, "Lens in the &middle", self.kernel_view.enlarge_button.toggle, "Ctrl+L")
@@ -242,7 +242,7 @@ class MainWindow(QMainWindow):
         self.welcome.demo_wanted.connect(control.try_demo)
         self.welcome.open_wanted.connect(self._ask_project)
         self.compare.picked.connect(control.view)
-        self.compare.thumbnails_wanted.connect(control.wish_thumbnails)
+        self.compare.thumbnails_wanted.connect(control.thumbnails.wish)
         self.compare.looked_at.connect(control.previews.look_at)
         self.compare.line.give_up_wanted.connect(control.previews.give_up)
         self.compare.line.take_up_wanted.connect(control.previews.take_up)
@@ -252,28 +252,28 @@ class MainWindow(QMainWindow):
         self.kernel_view.enlarge_wanted.connect(self._enlarge_lens)
         self.denoiser_dialog.learn_wanted.connect(self._learn_denoiser)
         self.denoiser_dialog.stop_wanted.connect(control.stop)
-        self.lens_line.close_wanted.connect(control.close_lens)
-        self.lens_line.end_comparison_wanted.connect(control.end_comparison)
+        self.lens_line.close_wanted.connect(control.lenses.close)
+        self.lens_line.end_comparison_wanted.connect(control.lenses.end_comparison)
 
     def _connect_controller(self) -> None:
         control = self.controller
         control.situation_changed.connect(self._show_situation)
-        control.sources_found.connect(self._show_sources)
+        control.sets.found.connect(self._show_sources)
         control.settings_changed.connect(self.settings_form.show_settings)
         control.recipe_changed.connect(self._show_recipe)
         control.folder_changed.connect(self._show_folder)
         control.devices_found.connect(self.settings_form.show_devices)
         control.estimates.estimated.connect(self.settings_form.show_estimate)
-        control.sources_described.connect(self._show_described)
-        control.thumbnail_ready.connect(self._show_thumbnail)
-        control.thumbnail_failed.connect(self._show_no_thumbnail)
+        control.sets.described.connect(self._show_described)
+        control.thumbnails.ready.connect(self._show_thumbnail)
+        control.thumbnails.failed.connect(self._show_no_thumbnail)
         control.happened.connect(self._show_event)
         control.learning_began.connect(self._show_learning_began)
         control.history_read.connect(self.kernel_view.show_history)
-        control.truth_known.connect(self.kernel_view.show_truth)
-        control.lens_opened.connect(self._show_opened)
-        control.lens_compared.connect(self._show_compared)
-        control.lens_saved.connect(self._show_saved)
+        control.sets.truth_known.connect(self.kernel_view.show_truth)
+        control.lenses.opened.connect(self._show_opened)
+        control.lenses.compared.connect(self._show_compared)
+        control.lenses.saved.connect(self._show_saved)
         control.run_ended.connect(self._show_report)
         control.troubled.connect(self._show_trouble)
         control.ready_to_close.connect(self._close_now)
@@ -333,7 +333,7 @@ class MainWindow(QMainWindow):
             action.setEnabled(possible)
         self.start_action.setText(f"&{now.start_text}")
         empty = situation.clean == 0 and situation.degraded == 0 and situation.phase is Phase.IDLE
-        something = situation.opened or any(self.controller.found(role).sources for role in Role)
+        something = situation.opened or any(self.controller.sets[role].sources for role in Role)
         self._middle.setCurrentWidget(self.welcome if empty and not something else self._large)
         for widget in (self._right, self.recipe_form):
             widget.setVisible(self._middle.currentWidget() is self._large)
@@ -341,7 +341,7 @@ class MainWindow(QMainWindow):
     @Slot(object, object)
     def _show_sources(self, role: Role, found: Found) -> None:
         self.folders.show_found(role, found)
-        self.controller.wish_thumbnails(self.folders.zones[role].wanted_thumbnails())
+        self.controller.thumbnails.wish(self.folders.zones[role].wanted_thumbnails())
         if role is Role.DEGRADED:
             self.compare.show_photos(found.photos)
 
@@ -486,7 +486,7 @@ class MainWindow(QMainWindow):
             self.controller.open_project(paths[0])
             return
         if _only_lens(paths):
-            self.controller.open_lens(paths[0])
+            self.controller.lenses.open(paths[0])
             return
         for role, sources in chosen.items():
             self.controller.set_sources(role, sources)
@@ -513,7 +513,7 @@ class MainWindow(QMainWindow):
 
     @Slot()
     def _ask_lens(self) -> None:
-        self._ask_lens_file("Open a lens", self.controller.open_lens)
+        self._ask_lens_file("Open a lens", self.controller.lenses.open)
 
     @Slot()
     def _ask_comparison(self) -> None:
@@ -600,7 +600,7 @@ class MainWindow(QMainWindow):
 
     @Slot()
     def _show_denoiser(self) -> None:
-        sources = self.controller.found(Role.CLEAN).sources
+        sources = self.controller.sets[Role.CLEAN].sources
         if sources:
             self.denoiser_dialog.suggest(sources[0].stem)
         self._show_denoisers()
@@ -616,7 +616,7 @@ class MainWindow(QMainWindow):
     @Slot()
     def _ask_export(self) -> None:
         folder = self.controller.folder
-        photos = self.controller.found(Role.DEGRADED).photos
+        photos = self.controller.sets[Role.DEGRADED].photos
         kernel = kernel_words(self.controller.situation)
         dialog = ExportDialog(photos, (folder or Path.home()) / "restored", self, kernel=kernel)
         dialog.export_wanted.connect(self._start_export)
@@ -684,10 +684,10 @@ class MainWindow(QMainWindow):
 
     def dropEvent(self, event: QDropEvent) -> None:
         """A lens is opened; two folders are one set each; anything else fills the first set that is still empty."""
-        empty = [role for role in Role if not self.controller.found(role).sources]
+        empty = [role for role in Role if not self.controller.sets[role].sources]
         paths = dropped_paths(event.mimeData())
         if _only_lens(paths):
-            self.controller.open_lens(paths[0])
+            self.controller.lenses.open(paths[0])
         else:
             self._sources_chosen(assigned(paths, empty[0] if empty else None))
         event.acceptProposedAction()

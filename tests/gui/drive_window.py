@@ -129,8 +129,8 @@ async def wait_for_drags(clean: Path, degraded: Path, output: Path) -> None:
     middles = [zone.mapToGlobal(zone.rect().center()) for zone in window.folders.zones.values()]
     print(json.dumps([[point.x(), point.y()] for point in middles]), flush=True)
     control = window.controller
-    await until("two folders", lambda: all(control.found(role).photos for role in Role))
-    sets = {role.value: control.found(role) for role in Role}
+    await until("two folders", lambda: all(control.sets[role].photos for role in Role))
+    sets = {role.value: control.sets[role] for role in Role}
     print(json.dumps({name: [str(found.sources[0]), len(found.photos)] for name, found in sets.items()}), flush=True)
     window.close()
 

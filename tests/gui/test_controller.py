@@ -105,14 +105,14 @@ def test_a_bad_file_is_named_and_the_others_count(controller: Controller, qtbot:
     (clean_folder / "broken.png").write_bytes(b"this is no photo")
     controller.set_sources(Role.CLEAN, [clean_folder])
     qtbot.waitUntil(lambda: controller.situation.clean == 3, timeout=10_000)
-    problems = controller.found(Role.CLEAN).problems
+    problems = controller.sets[Role.CLEAN].problems
     assert [problem.path.name for problem in problems] == ["broken.png"]
     assert problems[0].reason
 
 
 def test_swap_exchanges_the_sets(ready: Controller, degraded_folder: Path) -> None:
     ready.swap_sources()
-    assert ready.found(Role.CLEAN).sources == (degraded_folder,)
+    assert ready.sets[Role.CLEAN].sources == (degraded_folder,)
     assert (ready.situation.clean, ready.situation.degraded) == (2, 3)
 
 
@@ -573,7 +573,7 @@ def test_after_a_run_its_history_is_shown_and_behind_it_its_result(
 ) -> None:
     """A stopped run has no result yet."""
     assert ready.folder is not None
-    clean, degraded = (ready.found(role).sources[0] for role in (Role.CLEAN, Role.DEGRADED))
+    clean, degraded = (ready.sets[role].sources[0] for role in (Role.CLEAN, Role.DEGRADED))
     run = SmallRun(100_000 if stopped else 6, slowly)
     replaced_run(monkeypatch, run)
     witness, found = Witness(ready), histories(ready)
@@ -601,7 +601,7 @@ def simulated(own_folders: Path) -> Path:
 def truths(controller: Controller) -> list[int | None]:
     """Sizes of the true kernels that the controller tells from now on, None where it tells that none is known."""
     told: list[int | None] = []
-    controller.truth_known.connect(lambda psf: told.append(None if psf is None else psf.size))
+    controller.sets.truth_known.connect(lambda psf: told.append(None if psf is None else psf.size))
     return told
 
 
@@ -672,12 +672,12 @@ def test_photos_are_restored_with_the_lens_that_was_opened_until_it_is_closed(
     controller.open_project(project.root)
     qtbot.waitUntil(lambda: bool(controller.situation.degraded), timeout=10_000)
     opened: list[str | None] = []
-    controller.lens_opened.connect(lambda lens: opened.append(None if lens is None else lens.name))
-    controller.open_lens(a_lens(tmp_path / "Helios.safetensors"))
+    controller.lenses.opened.connect(lambda lens: opened.append(None if lens is None else lens.name))
+    controller.lenses.open(a_lens(tmp_path / "Helios.safetensors"))
     assert opened == ["Helios"]
     assert (controller.psf.size, controller.psf.noise_sigma) == (7, 0.02)
     assert shown(controller.situation).export_tip.endswith("with the opened lens “Helios”")
-    controller.close_lens()
+    controller.lenses.close()
     assert opened == ["Helios", None]
     assert controller.psf.size == 5
     assert shown(controller.situation).export_tip.endswith("with the learned kernel")
@@ -687,7 +687,7 @@ def test_a_lens_needs_no_project_to_restore_photos(
     controller: Controller, qtbot: QtBot, degraded_folder: Path, tmp_path: Path
 ) -> None:
     witness = Witness(controller)
-    controller.open_lens(a_lens(tmp_path / "Helios.safetensors"))
+    controller.lenses.open(a_lens(tmp_path / "Helios.safetensors"))
     controller.set_sources(Role.DEGRADED, [degraded_folder])
     qtbot.waitUntil(lambda: bool(controller.situation.degraded), timeout=10_000)
     assert shown(controller.situation).can_export
@@ -698,7 +698,7 @@ def test_a_run_is_watched_and_so_closes_the_lens_that_was_opened(
     step2: tuple[Controller, Step2, Witness], qtbot: QtBot, tmp_path: Path
 ) -> None:
     control, _, witness = step2
-    control.open_lens(a_lens(tmp_path / "Helios.safetensors"))
+    control.lenses.open(a_lens(tmp_path / "Helios.safetensors"))
     started(qtbot, control)
     assert control.situation.opened == ""
     control.stop()
@@ -708,18 +708,18 @@ def test_a_run_is_watched_and_so_closes_the_lens_that_was_opened(
 def test_what_is_no_lens_or_cannot_be_compared_is_told_in_sentences(controller: Controller, tmp_path: Path) -> None:
     witness = Witness(controller)
     compared: list[object] = []
-    controller.lens_compared.connect(compared.append)
+    controller.lenses.compared.connect(compared.append)
     (tmp_path / "bad.npz").write_bytes(b"this is no lens")
-    controller.open_lens(tmp_path / "bad.npz")
+    controller.lenses.open(tmp_path / "bad.npz")
     assert "not a PSF file" in witness.troubles[0].what
     assert controller.situation.opened == ""
-    controller.open_lens(a_lens(tmp_path / "one.safetensors"))
+    controller.lenses.open(a_lens(tmp_path / "one.safetensors"))
     controller.compare_lens(a_lens(tmp_path / "two.safetensors", rows=2))
     assert witness.troubles[1].why == "Their grids have 1 x 1 and 2 x 1 kernels."
     assert compared == []
     controller.compare_lens(a_lens(tmp_path / "other.safetensors", size=9))
     assert compared[0].name == "other"  # type: ignore[attr-defined]
-    controller.close_lens()
+    controller.lenses.close()
     assert compared[1:] == [None]
 
 
@@ -727,8 +727,8 @@ def test_what_is_no_lens_or_cannot_be_compared_is_told_in_sentences(controller: 
 def test_a_lens_is_saved_by_the_ending_of_its_name(
     controller: Controller, qtbot: QtBot, tmp_path: Path, name: str
 ) -> None:
-    controller.open_lens(a_lens(tmp_path / "Helios.safetensors"))
-    with qtbot.waitSignal(controller.lens_saved, timeout=20_000) as told:
+    controller.lenses.open(a_lens(tmp_path / "Helios.safetensors"))
+    with qtbot.waitSignal(controller.lenses.saved, timeout=20_000) as told:
         controller.save_lens(tmp_path / name)
     assert told.args == [tmp_path / name]
     assert (tmp_path / name).stat().st_size > 100
@@ -738,7 +738,7 @@ def test_a_lens_is_saved_by_the_ending_of_its_name(
 
 def test_a_lens_that_cannot_be_saved_is_told(controller: Controller, qtbot: QtBot, tmp_path: Path) -> None:
     witness = Witness(controller)
-    controller.open_lens(a_lens(tmp_path / "Helios.safetensors"))
+    controller.lenses.open(a_lens(tmp_path / "Helios.safetensors"))
     controller.save_lens(tmp_path / "lens.docx")
     qtbot.waitUntil(lambda: len(witness.troubles) == 1, timeout=10_000)
     assert "not the name of a PSF file" in witness.troubles[0].what

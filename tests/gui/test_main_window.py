@@ -91,9 +91,9 @@ def test_two_folders_dropped_at_once_are_one_set_each(
 ) -> None:
     assert drop(window, degraded_folder, clean_folder)
     qtbot.waitUntil(window.run_bar.start_button.isEnabled, timeout=10_000)
-    assert window.controller.found(Role.CLEAN).sources == (clean_folder,)
+    assert window.controller.sets[Role.CLEAN].sources == (clean_folder,)
     window.folders.swap_button.click()
-    assert window.controller.found(Role.CLEAN).sources == (degraded_folder,)
+    assert window.controller.sets[Role.CLEAN].sources == (degraded_folder,)
 
 
 def test_single_files_can_be_dropped(window: MainWindow, qtbot: QtBot, clean_folder: Path) -> None:
@@ -507,7 +507,7 @@ def test_a_lens_dropped_on_the_empty_window_is_opened_and_said_until_it_is_close
     assert not window.end_comparison_action.isEnabled()
     assert drop(window, path)
     view, line = window.kernel_view, window.lens_line
-    assert view.isVisible()
+    qtbot.waitUntil(view.isVisible, timeout=10_000)
     assert view.field.isVisible()
     assert view.parentWidget() is window._large
     assert "Photos are restored with the opened lens “Helios”." in texts(line)
@@ -531,7 +531,7 @@ def test_the_export_says_which_lens_it_restores_with(
     assert drop(zone, degraded_folder)
     qtbot.waitUntil(lambda: bool(window.controller.situation.degraded), timeout=10_000)
     assert drop(zone, path)  # where photos go a lens is still a lens
-    assert window.controller.found(Role.DEGRADED).sources == (degraded_folder,)
+    assert window.controller.sets[Role.DEGRADED].sources == (degraded_folder,)
     window.run_bar.export_button.click()
     assert "Restore 2 photos with the opened lens “Helios”" in texts(window.export_dialog)
     window.export_dialog.close()

@@ -69,7 +69,7 @@ def finished(qtbot: QtBot, dialog: ShootOut) -> None:
 def test_every_restorer_has_its_picture_time_residual_and_psnr_or_a_sentence(shoot_out: ShootOut) -> None:
     cells = shoot_out.cells
     assert list(cells) == [Wiener(), TotalVariation(), Dpir()]
-    known = KnownSet(next(iter(Path(shoot_out.parent().controller.found("degraded").sources[0]).parents)))
+    known = KnownSet(next(iter(Path(shoot_out.parent().controller.sets["degraded"].sources[0]).parents)))
     degraded, sharp = read(known.degraded / "a.png"), read(known.sharp / "a.png")
     psnr = photo_psnr(restore_photo(degraded, PSF).pixels, sharp.pixels, 0)
     assert f"{psnr:.2f} dB" in cells[Wiener()].text
