@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PySide6.QtCore import QSettings, Qt, QTimer, QUrl, Signal, Slot
+from PySide6.QtCore import Qt, QTimer, QUrl, Signal, Slot
 from PySide6.QtGui import (
-    QAction,
     QCloseEvent,
     QDesktopServices,
     QDragEnterEvent,
@@ -23,7 +21,6 @@ from PySide6.QtWidgets import (
     QApplication,
     QFileDialog,
     QMainWindow,
-    QMenu,
     QScrollArea,
     QSizePolicy,
     QSplitter,
@@ -34,8 +31,7 @@ from PySide6.QtWidgets import (
 
 import ddm_gui
 from ddm_gui.engine import events
-from ddm_gui.engine.blur.lens_page import FORMATS as PAGES
-from ddm_gui.engine.blur.psf_files import READ, WRITERS
+from ddm_gui.engine.blur.psf_files import READ
 from ddm_gui.engine.events import DenoiserResult, Event, Result, Stage
 from ddm_gui.engine.project import NAME
 from ddm_gui.engine.restore.denoiser_files import default_denoiser, kept
@@ -51,9 +47,11 @@ from ddm_gui.gui.folders import Folders, dropped_paths
 from ddm_gui.gui.kernel_view import KernelView
 from ddm_gui.gui.lens import Lens
 from ddm_gui.gui.lens_line import LensLine
+from ddm_gui.gui.lens_menu import LensMenu
 from ddm_gui.gui.log import log_file
-from ddm_gui.gui.parts import horizontal, vertical
+from ddm_gui.gui.parts import action, horizontal, vertical
 from ddm_gui.gui.project_line import ProjectLine
+from ddm_gui.gui.recent_menu import RecentMenu
 from ddm_gui.gui.recipe_form import RecipeForm
 from ddm_gui.gui.restorations import After
 from ddm_gui.gui.result_view import ResultView
@@ -68,11 +66,7 @@ from ddm_gui.gui.welcome import Welcome
 from ddm_gui.gui.words import duration, left_out
 from ddm_gui.gui.worker import Completed, Failed, Stopped
 
-MOST_RECENT = 6
 LEFT, RIGHT = 312, 348  # widths of the side columns on a laptop
-_EXPORTS = {"PDF page": (".pdf",), "Picture": (".png",), "NumPy": (".npz",), "TIFF stack": (".tif", ".tiff")}
-_EXPORTS |= {"FITS": (".fits",), "Lens": (".safetensors",)}
-_EXPORTED = (*PAGES, *WRITERS)
 SMALLEST = (1268, 640)  # at which nothing is cut off
 
 
@@ -195,38 +189,28 @@ class MainWindow(QMainWindow):
         for button in self.menuBar().findChildren(QToolButton):  # shows what does not fit; Qt gives it no name
             button.setAccessibleName("More menus")
         file = self.menuBar().addMenu("&File")
-        self.new_action = _action(file, "&New project", self.controller.new_project, QKeySequence.StandardKey.New)
-        self.open_action = _action(file, "&Open project…", self._ask_project, QKeySequence.StandardKey.Open)
-        self.recent_menu = file.addMenu("Open &recent")
-        self.recent_menu.aboutToShow.connect(self._fill_recent)
-        self.demo_action = _action(file, "Try the &demo", self.controller.try_demo)
+        self.new_action = action(file, "&New project", self.controller.new_project, QKeySequence.StandardKey.New)
+        self.open_action = action(file, "&Open project…", self._ask_project, QKeySequence.StandardKey.Open)
+        self.recent_menu = RecentMenu(self)
+        file.addMenu(self.recent_menu)
+        self.demo_action = action(file, "Try the &demo", self.controller.try_demo)
         file.addSeparator()
-        self.export_action = _action(file, "&Export…", self._ask_export, "Ctrl+E")
+        self.export_action = action(file, "&Export…", self._ask_export, "Ctrl+E")
         file.addSeparator()
-        _action(file, "&Quit", self.close, QKeySequence.StandardKey.Quit)
+        action(file, "&Quit", self.close, QKeySequence.StandardKey.Quit)
         run = self.menuBar().addMenu("&Run")
-        self.start_action = _action(run, "&Start", self.controller.start, "Ctrl+Return")
-        self.flow_action = _action(run, "Step &1 only", self.controller.learn_flow)
-        self.pause_action = _action(run, "&Pause", self.controller.pause, "Ctrl+P")
-        self.stop_action = _action(run, "S&top and keep", self.controller.stop)
-        self.again_action = _action(run, "&Learn the kernel again", self.controller.learn_again)
+        self.start_action = action(run, "&Start", self.controller.start, "Ctrl+Return")
+        self.flow_action = action(run, "Step &1 only", self.controller.learn_flow)
+        self.pause_action = action(run, "&Pause", self.controller.pause, "Ctrl+P")
+        self.stop_action = action(run, "S&top and keep", self.controller.stop)
+        self.again_action = action(run, "&Learn the kernel again", self.controller.learn_again)
         run.addSeparator()
-        self.denoiser_action = _action(run, "Learn a &denoiser from the clean photos…", self._show_denoiser)
-        lens = self.menuBar().addMenu("&Lens")
-        self.open_lens_action = _action(lens, "&Open a lens…", self._ask_lens, "Ctrl+Shift+O")
-        self.close_lens_action = _action(lens, "&Close the lens", self.controller.lenses.close)
-        lens.addSeparator()
-        self.copy_lens_action = _action(lens, "&Save a copy…", self._ask_copy)
-        self.export_lens_action = _action(lens, "&Export for programs or paper…", self._ask_lens_export)
-        lens.addSeparator()
-        self.compare_lens_action = _action(lens, "Compare &with…", self._ask_comparison)
-        self.end_comparison_action = _action(lens, "E&nd the comparison", self.controller.lenses.end_comparison)
-        self.end_comparison_action.setEnabled(False)
-        lens.addSeparator()
-        self.enlarge_action = _action(lens, "Lens in the &middle", self.kernel_view.enlarge_button.toggle, "Ctrl+L")
+        self.denoiser_action = action(run, "Learn a &denoiser from the clean photos…", self._show_denoiser)
+        self.lens_menu = LensMenu(self)
+        self.menuBar().addMenu(self.lens_menu)
         help_menu = self.menuBar().addMenu("&Help")
-        _action(help_menu, "Open the &log", self._open_log)
-        _action(help_menu, "&About ddm_gui", self._about)
+        action(help_menu, "Open the &log", self._open_log)
+        action(help_menu, "&About ddm_gui", self._about)
 
     def _connect_views(self) -> None:
         control = self.controller
@@ -252,6 +236,13 @@ class MainWindow(QMainWindow):
         self.kernel_view.enlarge_wanted.connect(self._enlarge_lens)
         self.denoiser_dialog.learn_wanted.connect(self._learn_denoiser)
         self.denoiser_dialog.stop_wanted.connect(control.stop)
+        self.recent_menu.chosen.connect(self.open_project)
+        self.lens_menu.open_wanted.connect(control.lenses.open)
+        self.lens_menu.close_wanted.connect(control.lenses.close)
+        self.lens_menu.compare_wanted.connect(control.compare_lens)
+        self.lens_menu.end_comparison_wanted.connect(control.lenses.end_comparison)
+        self.lens_menu.save_wanted.connect(control.save_lens)
+        self.lens_menu.enlarge_wanted.connect(self.kernel_view.enlarge_button.toggle)
         self.lens_line.close_wanted.connect(control.lenses.close)
         self.lens_line.end_comparison_wanted.connect(control.lenses.end_comparison)
 
@@ -313,7 +304,7 @@ class MainWindow(QMainWindow):
         for role, count in ((Role.CLEAN, situation.clean), (Role.DEGRADED, situation.degraded)):
             if count is None:
                 self.folders.show_reading(role)
-        for action, possible in (
+        for line, possible in (
             (self.new_action, now.can_edit),
             (self.open_action, now.can_edit),
             (self.recent_menu, now.can_edit),
@@ -325,12 +316,9 @@ class MainWindow(QMainWindow):
             (self.stop_action, now.can_stop),
             (self.again_action, now.can_learn_again),
             (self.denoiser_action, now.can_learn_denoiser or situation.task is Task.DENOISER),
-            (self.close_lens_action, bool(situation.opened)),
-            (self.copy_lens_action, now.has_lens),
-            (self.export_lens_action, now.has_lens),
-            (self.compare_lens_action, now.has_lens),
         ):
-            action.setEnabled(possible)
+            line.setEnabled(possible)
+        self.lens_menu.show_state(opened=bool(situation.opened), has_lens=now.has_lens)
         self.start_action.setText(f"&{now.start_text}")
         empty = situation.clean == 0 and situation.degraded == 0 and situation.phase is Phase.IDLE
         something = situation.opened or any(self.controller.sets[role].sources for role in Role)
@@ -352,6 +340,7 @@ class MainWindow(QMainWindow):
     @Slot(object)
     def _show_folder(self, folder: Path | None) -> None:
         self.project_line.show_folder(folder)
+        self.lens_menu.show_folder(folder)
         self.setWindowTitle(f"{folder.name} – ddm_gui" if folder is not None else "ddm_gui")
 
     @Slot(object)
@@ -410,7 +399,7 @@ class MainWindow(QMainWindow):
                     self.plots.cut_kernels(seen)
                 elif stage is Stage.DENOISER:
                     self.denoiser_dialog.show_stage(seen)
-                self._remember(self.controller.folder)
+                self.recent_menu.remember(self.controller.folder)
             case events.FlowProgress(stage=Stage.DENOISER):
                 self.denoiser_dialog.show_progress(event)
             case events.DenoiserTried():
@@ -448,7 +437,7 @@ class MainWindow(QMainWindow):
     def _show_compared(self, lens: Lens | None) -> None:
         self.kernel_view.show_compared(lens)
         self.lens_line.show_compared(lens)
-        self.end_comparison_action.setEnabled(lens is not None)
+        self.lens_menu.show_compared(lens is not None)
 
     @Slot(object)
     def _show_saved(self, path: Path) -> None:
@@ -511,46 +500,11 @@ class MainWindow(QMainWindow):
         self._right_rows.insertWidget(0, small, 4)
         self._large_room.addWidget(large)
 
-    @Slot()
-    def _ask_lens(self) -> None:
-        self._ask_lens_file("Open a lens", self.controller.lenses.open)
-
-    @Slot()
-    def _ask_comparison(self) -> None:
-        self._ask_lens_file("Compare with the lens of a file", self.controller.compare_lens)
-
-    def _ask_lens_file(self, title: str, chosen: Callable[[Path], None]) -> None:
-        dialog = QFileDialog(self, title)
-        dialog.setFileMode(QFileDialog.FileMode.ExistingFile)
-        dialog.setNameFilter(f"Lenses ({_patterns(READ)})")
-        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        dialog.fileSelected.connect(lambda file: chosen(Path(file)))
-        dialog.open()
-
-    @Slot()
-    def _ask_copy(self) -> None:
-        self._ask_where("Save a copy of the lens", "lens.safetensors", ["Lens (*.safetensors)"])
-
-    @Slot()
-    def _ask_lens_export(self) -> None:
-        kinds = [f"{name} ({_patterns(endings)})" for name, endings in _EXPORTS.items()]
-        self._ask_where("Export the lens", "lens.pdf", [f"All that can be written ({_patterns(_EXPORTED)})", *kinds])
-
-    def _ask_where(self, title: str, name: str, kinds: list[str]) -> None:
-        """Asks for a file to write the lens to; Qt asks before one that is there is replaced."""
-        dialog = QFileDialog(self, title, str((self.controller.folder or Path.home()) / name))
-        dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
-        dialog.setNameFilters(kinds)
-        dialog.setDefaultSuffix(Path(name).suffix)
-        dialog.selectFile(name)
-        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        dialog.fileSelected.connect(lambda file: self.controller.save_lens(Path(file)))
-        dialog.open()
-
+    @Slot(object)
     def open_project(self, path: Path) -> None:
         """Shows a project: its folder, or its project.ddm."""
         self.controller.open_project(path)
-        self._remember(self.controller.folder)
+        self.recent_menu.remember(self.controller.folder)
 
     @property
     def shoot_out(self) -> ShootOut | None:
@@ -646,34 +600,6 @@ class MainWindow(QMainWindow):
     def _about(self) -> None:
         AboutDialog(ddm_gui.__version__, self).open()
 
-    @Slot()
-    def _fill_recent(self) -> None:
-        self.recent_menu.clear()
-        for path in self._recent():
-            action = QAction(str(path), self.recent_menu)
-            action.setData(str(path))
-            action.triggered.connect(self._open_recent)
-            self.recent_menu.addAction(action)
-        if self.recent_menu.isEmpty():
-            self.recent_menu.addAction("Nothing yet").setEnabled(False)
-
-    @Slot()
-    def _open_recent(self) -> None:
-        action = self.sender()
-        assert isinstance(action, QAction)
-        self.open_project(Path(action.data()))
-
-    def _recent(self) -> list[Path]:
-        """Projects of late that still exist, the newest first."""
-        kept = QSettings("ddm_gui", "ddm_gui").value("recent", [], type=list)
-        folders = [Path(text) for text in kept] if isinstance(kept, list) else []
-        return [folder for folder in folders if (folder / NAME).is_file()]
-
-    def _remember(self, folder: Path | None) -> None:
-        if folder is not None and (folder / NAME).is_file():
-            recent = dict.fromkeys([str(folder), *map(str, self._recent())])
-            QSettings("ddm_gui", "ddm_gui").setValue("recent", list(recent)[:MOST_RECENT])
-
     # Events of Qt
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
@@ -760,18 +686,3 @@ def _is_project(path: Path) -> bool:
 def _only_lens(paths: list[Path]) -> bool:
     """Whether what was dropped is one file of a lens."""
     return len(paths) == 1 and paths[0].is_file() and paths[0].suffix.lower() in READ
-
-
-def _patterns(endings: Iterable[str]) -> str:
-    return " ".join(f"*{ending}" for ending in endings)
-
-
-def _action(
-    menu: QMenu, text: str, slot: Callable[[], object], shortcut: QKeySequence.StandardKey | str | None = None
-) -> QAction:
-    action = QAction(text, menu)
-    action.triggered.connect(lambda: slot())
-    if shortcut is not None:
-        action.setShortcut(QKeySequence(shortcut))
-    menu.addAction(action)
-    return action

@@ -1,9 +1,12 @@
-"""Labels, buttons and layouts, as every view makes them."""
+"""Labels, buttons, actions and layouts, as every view makes them."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QSizePolicy, QVBoxLayout, QWidget
+from PySide6.QtGui import QAction, QKeySequence
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QMenu, QPushButton, QSizePolicy, QVBoxLayout, QWidget
 
 
 def label(text: str = "", name: str = "", *, wrap: bool = False) -> QLabel:
@@ -45,6 +48,18 @@ def button(text: str, name: str = "", *, checkable: bool = False, default: bool 
     result.setObjectName(name)
     result.setCheckable(checkable)
     result.setDefault(default)
+    return result
+
+
+def action(
+    menu: QMenu, text: str, slot: Callable[[], object], shortcut: QKeySequence.StandardKey | str | None = None
+) -> QAction:
+    """A line of a menu."""
+    result = QAction(text, menu)
+    result.triggered.connect(lambda: slot())
+    if shortcut is not None:
+        result.setShortcut(QKeySequence(shortcut))
+    menu.addAction(result)
     return result
 
 

@@ -503,15 +503,15 @@ def test_a_lens_dropped_on_the_empty_window_is_opened_and_said_until_it_is_close
 ) -> None:
     path = tmp_path / "Helios.safetensors"
     PsfGrid(np.broadcast_to(a_kernel(size=11), (2, 3, 3, 11, 11)), 0.01).save(path)
-    assert not window.copy_lens_action.isEnabled()
-    assert not window.end_comparison_action.isEnabled()
+    assert not window.lens_menu.copy_action.isEnabled()
+    assert not window.lens_menu.end_comparison_action.isEnabled()
     assert drop(window, path)
     view, line = window.kernel_view, window.lens_line
     qtbot.waitUntil(view.isVisible, timeout=10_000)
     assert view.field.isVisible()
     assert view.parentWidget() is window._large
     assert "Photos are restored with the opened lens “Helios”." in texts(line)
-    assert window.copy_lens_action.isEnabled()
+    assert window.lens_menu.copy_action.isEnabled()
     window.controller.compare_lens(path)
     assert "Beside it: “Helios”." in texts(line)
     assert "NCC 1.000" in texts(view)
