@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from ddm_gui.engine.errors import UserError
@@ -19,6 +19,10 @@ KINDS = {  # by the ending of a name
     "RAW": frozenset(f".{name}" for name in RAW_NAMES),
 }
 EXTENSIONS = frozenset().union(*KINDS.values())
+FORMATS = {"png": "PNG", "jpeg": "JPEG", "tiff": "TIFF", "fits": "FITS"}  # that `write` knows by name
+FLOAT = 32  # the depth of photos whose values are floats, or of no certain range
+DEPTHS = {"PNG": (8, 16), "JPEG": (8,), "TIFF": (8, 16, FLOAT), "FITS": (FLOAT,)}  # bits per value that a kind holds
+DEPTH_WORDS = {8: "8 bits", 16: "16 bits", FLOAT: "floats"}
 
 # How files begin, and what they are then called.
 BEGINNINGS = (
@@ -109,20 +113,29 @@ def suffix_for(source: Path, file_format: str) -> str:
     return {"PNG": ".png", "TIFF": ".tif", "RAW": ".tif"}.get(kind, source.suffix)
 
 
-def targets(sources: Sequence[Path], output: Path, file_format: str) -> list[Path]:
+def targets(
+    sources: Sequence[Path],
+    output: Path,
+    file_format: str,
+    stems: Sequence[str] | None = None,
+    avoided: Collection[str] = (),
+) -> list[Path]:
     """Where `write` may put these photos: one path each, no two alike, also where upper and lower case are the same.
 
-    A file keeps its photo's stem; where two photos would get the same name, the second becomes `name_2`.
+    A file is called by its one of `stems`, by its photo's where there are none; where two would get the same name, or
+    one the name of a file to be `avoided`, it becomes `name_2`.
     """
-    wanted = [source.stem + suffix_for(source, file_format) for source in sources]
+    stems = [source.stem for source in sources] if stems is None else stems
+    suffixes = [suffix_for(source, file_format) for source in sources]
+    wanted = [stem + suffix for stem, suffix in zip(stems, suffixes, strict=True)]
     kept_free = {name.casefold() for name in wanted}
-    used: set[str] = set()
+    used = {name.casefold() for name in avoided}
     result = []
-    for source, name in zip(sources, wanted, strict=True):
+    for stem, suffix, name in zip(stems, suffixes, wanted, strict=True):
         number = 1
         while name.casefold() in used or (number > 1 and name.casefold() in kept_free):
             number += 1
-            name = f"{source.stem}_{number}{suffix_for(source, file_format)}"
+            name = f"{stem}_{number}{suffix}"
         used.add(name.casefold())
         result.append(output / name)
     return result

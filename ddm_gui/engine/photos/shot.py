@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,7 @@ from ddm_gui.engine.photos.photo import PhotoHeader, read_entries, read_header
 
 MAKE, MODEL = 271, 272
 F_NUMBER, APERTURE_VALUE, FOCAL_LENGTH, LENS_MODEL = 33437, 37378, 37386, 42036
+TAKEN_AT, DIGITIZED_AT = 36867, 36868  # EXIF's DateTimeOriginal and DateTimeDigitized
 LARGEST_APEX = 20.0  # f/1024: more is damaged
 LONGEST = 100  # characters of a name: longer ones are damaged
 NAMED = 2  # how many different cameras, lenses or sizes one line names
@@ -28,7 +31,7 @@ class Shot:
     """How a photo was taken, as its file says; None where it does not.
 
     `make` and `model` are the camera's, `lens` is the lens's name, as cameras write them; `aperture` is the f-number,
-    `focal_length` in mm.
+    `focal_length` in mm; `day` is '2026-01-31', by the camera's clock.
     """
 
     make: str | None = None
@@ -36,6 +39,7 @@ class Shot:
     lens: str | None = None
     aperture: float | None = None
     focal_length: float | None = None
+    day: str | None = None
 
     @property
     def camera(self) -> str | None:
@@ -166,6 +170,7 @@ def _shot(entries: dict[int, Any]) -> Shot:
         lens=_name(details.get(LENS_MODEL)),
         aperture=_positive(details.get(F_NUMBER)) or _of_apex(details.get(APERTURE_VALUE)),
         focal_length=_positive(details.get(FOCAL_LENGTH)),
+        day=_day(details.get(TAKEN_AT)) or _day(details.get(DIGITIZED_AT)),
     )
 
 
@@ -187,6 +192,17 @@ def _positive(value: Any) -> float | None:
     except (TypeError, ValueError, ZeroDivisionError, OverflowError):
         return None
     return float(f"{number:.4g}") if math.isfinite(number) and number > 0 else None
+
+
+def _day(value: Any) -> str | None:
+    """The day of EXIF's '2026:01:31 12:00:00'; None of anything else: cameras without a clock write zeros or spaces."""
+    parts = re.match(r"(\d{4})[:-](\d\d)[:-](\d\d)(?!\d)", _name(value) or "")
+    if parts is None:
+        return None
+    try:
+        return date(*map(int, parts.groups())).isoformat()
+    except ValueError:
+        return None
 
 
 def _of_apex(value: Any) -> float | None:

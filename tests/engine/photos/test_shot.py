@@ -66,6 +66,21 @@ def test_the_aperture_value_where_there_is_no_f_number(tmp_path: Path) -> None:
     assert read_shot(save(tmp_path / "a.jpg", {}, {37378: 5.0})).aperture == 5.657
 
 
+@pytest.mark.parametrize(
+    ("told", "day"),
+    [
+        ({36867: "2026:01:31 23:59:59", 36868: "2026:02:01 00:00:00"}, "2026-01-31"),
+        ({36867: "    :  :     :  :  ", 36868: "2026:02:01 00:00:00"}, "2026-02-01"),
+        ({36867: "2026-01-31T12:00:00"}, "2026-01-31"),
+        ({36867: "2026:02:30 12:00:00"}, None),
+        ({36867: "0000:00:00 00:00:00"}, None),
+        ({36867: "20260:01:31"}, None),
+    ],
+)
+def test_the_day(tmp_path: Path, told: dict[int, Any], day: str | None) -> None:
+    assert read_shot(save(tmp_path / "a.jpg", {}, told)).day == day
+
+
 def test_damaged_files_are_not_known(tmp_path: Path) -> None:
     whole = save(tmp_path / "a.jpg", D750, LENS).read_bytes()
     start = whole.index(b"Exif\0\0")
@@ -161,14 +176,16 @@ def test_where_much_differs_the_line_stays_short(taken: list[Taken]) -> None:
 
 def test_real_raw_files(shared_data: Path) -> None:
     shots = {path.name: read_shot(path) for path in (shared_data / "raw").iterdir()}
-    assert shots["canon_eos_6d_linear.dng"] == Shot("Canon", "Canon EOS 6D", "EF24-105mm f/4L IS USM", 5.6, 65.0)
+    canon = Shot("Canon", "Canon EOS 6D", "EF24-105mm f/4L IS USM", 5.6, 65.0, "2019-06-06")
+    assert shots["canon_eos_6d_linear.dng"] == canon
     assert shots["canon_s40_0117.crw"] == Shot("Canon", "PowerShot S40", None, 2.798, 7.094)  # by LibRaw's preview
     assert shots["blackmagic.dng"] == Shot()
 
 
 def test_headers_of_raw_files_of_other_makes(shared_data: Path) -> None:
     stubs = {path.name: read_shot(path) for path in (shared_data / "hard" / "raw_stub").iterdir()}
-    assert stubs["CanonRaw.cr3"] == Shot("Canon", "Canon EOS M50", "EF-M15-45mm f/3.5-6.3 IS STM", 3.5, 15.0)
+    canon = Shot("Canon", "Canon EOS M50", "EF-M15-45mm f/3.5-6.3 IS STM", 3.5, 15.0, "2018-02-21")
+    assert stubs["CanonRaw.cr3"] == canon
     assert stubs["FujiFilm.raf"].camera == "Fujifilm S5Pro"
     assert stubs["Panasonic.rw2"].aperture == 4.0
 
