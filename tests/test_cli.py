@@ -523,7 +523,7 @@ def test_photos_are_restored_by_the_restorer_that_was_chosen(
     assert main([*words, "--output", str(tmp_path / "x"), "--restorer", "dpir"]) == MENDABLE
     assert "weights" in capsys.readouterr().err
     assert main([*words, "--output", str(tmp_path / "json"), "--json"]) == DONE
-    assert 0.3 < json_lines(capsys.readouterr().out)[0]["residual"] < 1.5
+    assert 0.3 < json_lines(capsys.readouterr().out)[-1]["residual"] < 1.5
 
 
 DENOISER = ["--images", "96", "--patch-size", "16", "--width", "8", "--blocks", "1", "--batch-size", "8"]
@@ -556,7 +556,7 @@ def test_a_denoiser_is_learned_and_restores_by_its_name(
     restore = ["restore", "--psf", str(small_photos.truth), "--input", str(small_photos.degraded / "photo0.png")]
     capsys.readouterr()
     for name in ("mine", str(tmp_path / "elsewhere.safetensors")):
-        assert main([*restore, "--output", str(tmp_path / "restored"), "--denoiser", name]) == DONE
+        assert main([*restore, "--output", str(tmp_path / "restored"), "--replace", "--denoiser", name]) == DONE
     assert "Restoring with" not in capsys.readouterr().err, "what was asked for need not be said"
     assert main([*restore, "--output", str(tmp_path / "restored"), "--denoiser", "2026"]) == MENDABLE
     assert "Your own are: mine, clean." in capsys.readouterr().err
@@ -614,10 +614,52 @@ def test_each_restored_photo_has_a_receipt_and_private_data_may_go(
     assert main([*words, "--output", str(tmp_path / "out")]) == DONE
     assert capsys.readouterr().out == f"{tmp_path / 'out' / 'a.tif'}: 16-bit, 3 of 3 tags\n"
     assert main([*words, "--output", str(tmp_path / "bare"), "--strip-private", "--json"]) == DONE
-    receipt = json_lines(capsys.readouterr().out)[0]["receipt"]
+    receipt = json_lines(capsys.readouterr().out)[-1]["receipt"]
     assert receipt["line"] == "16-bit, 1 of 1 tags; taken out: position"
     assert (receipt["tags_kept"], receipt["taken"], receipt["lost"], receipt["exact"]) == (1, ["position"], [], True)
     assert photo.read(tmp_path / "bare" / "a.tif").depth == 16
+
+
+def test_restored_photos_have_the_names_and_the_depth_that_were_typed(
+    small_photos: SmallPhotos, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["restore", "--psf", str(small_photos.truth), "--input", str(small_photos.degraded / "photo0.png")]
+    words += ["--output", str(tmp_path / "out")]
+    assert main([*words, "--name", "{lens} {n} {stem}", "--format", "tiff", "--depth", "float"]) == DONE
+    assert photo.read(tmp_path / "out" / "unknown lens 1 photo0.tif").depth == 32
+    capsys.readouterr()
+    for wrong, said in (
+        (["--name", "{title}"], "There is no field {title}"),
+        (["--format", "jpeg", "--depth", "16"], "JPEG is not written with 16 bits"),
+        (["--quality", "0"], "The quality cannot be 0"),
+    ):
+        assert main([*words, *wrong]) == MENDABLE
+        assert said in capsys.readouterr().err
+    assert len(list((tmp_path / "out").iterdir())) == 1
+
+
+def test_a_restored_photo_is_replaced_kept_or_numbered_only_where_that_is_said(
+    small_photos: SmallPhotos, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["restore", "--psf", str(small_photos.truth), "--input", str(small_photos.degraded / "photo0.png")]
+    words += ["--output", str(tmp_path)]
+    result = tmp_path / "photo0.png"
+    assert main(words) == DONE
+    capsys.readouterr()
+    first = result.stat().st_mtime_ns
+    assert main(words) == MENDABLE
+    assert "1 of 1 files are there already" in capsys.readouterr().err
+    assert main([*words, "--only-missing"]) == DONE
+    assert "left as they are: 1" in capsys.readouterr().err
+    assert result.stat().st_mtime_ns == first
+    assert main([*words, "--number"]) == DONE
+    assert (tmp_path / "photo0_2.png").read_bytes() == result.read_bytes()
+    assert result.stat().st_mtime_ns == first
+    assert main([*words, "--replace"]) == DONE
+    assert "are replaced" in capsys.readouterr().err
+    assert result.stat().st_mtime_ns > first
+    with pytest.raises(SystemExit):
+        main([*words, "--replace", "--number"])
 
 
 def test_photos_are_told_by_camera_lens_aperture_and_size(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -24,9 +24,12 @@ from ddm_gui.engine.events import (
     KernelProgress,
     KernelSnapshot,
     Note,
+    PhotoKept,
+    PhotoProgress,
     PhotoRestored,
     PhotoSimulated,
     PhotoSkipped,
+    PhotoStarted,
     Result,
     Stage,
     StageStarted,
@@ -51,6 +54,7 @@ class Reporter:
         self.bar: tqdm[Any] | None = None
         self.skipped: list[PhotoSkipped] = []
         self.remarkable: list[PhotoRestored] = []
+        self.kept = 0
 
     def run(self, events: Generator[Event, None, object], resume: str) -> int:
         """To the end, or until SIGINT or SIGTERM: then the run is closed, which keeps its checkpoint."""
@@ -70,8 +74,10 @@ class Reporter:
         return DONE
 
     def name_skipped(self) -> None:
-        """The photos that were left out, and why; those that are there and may not be right; and those that were worked
-        on in another way than usual."""
+        """How many photos were restored before; those that were left out, and why; those that are there and may not be
+        right; and those that were worked on in another way than usual."""
+        if self.kept:
+            print(f"There already, whole, and left as they are: {self.kept}.", file=sys.stderr)
         for skip in self.skipped:
             print(f"left out: {skip.path}: {skip.reason}", file=sys.stderr)
         for restored in self.remarkable:
@@ -86,6 +92,7 @@ class Reporter:
             self.skipped.append(event)
         if isinstance(event, PhotoRestored) and (event.warning or event.plan):
             self.remarkable.append(event)
+        self.kept += isinstance(event, PhotoKept)
         if self.as_json:
             print(json.dumps(to_json(event)), flush=True)
         elif isinstance(event, Note):
@@ -99,9 +106,15 @@ class Reporter:
         elif isinstance(event, KernelProgress):
             ikl = "finding the shape" if event.ikl is None else f"IKL {event.ikl:.5f}"
             self._move_bar(event.images_seen, f"{ikl}, noise {event.noise_sigma:.4f}")
-        elif isinstance(event, PhotoRestored):
+        elif isinstance(event, PhotoStarted):
             if self.bar is None:
                 self._start_bar(STAGE_TITLES[Stage.RESTORE], 0, event.total)
+        elif isinstance(event, PhotoProgress):
+            if self.bar is not None:
+                self._move_bar(self.bar.n, f"{Path(event.source).name} {100 * event.share:.0f} %")
+        elif isinstance(event, PhotoKept):
+            self._move_bar(event.done, Path(event.target).name)
+        elif isinstance(event, PhotoRestored):
             self._move_bar(event.done, Path(event.target).name)
             tqdm.write(f"{event.target}: {event.receipt}", file=sys.stdout)
         elif isinstance(event, PhotoSimulated):

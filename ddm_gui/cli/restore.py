@@ -10,18 +10,26 @@ from typing import Any
 from ddm_gui.cli.options import add_kinds, finish, option, typed_of, value
 from ddm_gui.cli.reporter import Reporter
 from ddm_gui.engine.blur.psf_files import load_psf
-from ddm_gui.engine.events import (
-    Note,
-)
+from ddm_gui.engine.events import Note
+from ddm_gui.engine.photos.naming import FIELDS, OWN_NAME
+from ddm_gui.engine.photos.photo_files import FLOAT
 from ddm_gui.engine.project import Project
 from ddm_gui.engine.restore.denoiser_files import default_denoiser
 from ddm_gui.engine.restore.dpir import Dpir
+from ddm_gui.engine.restore.output import Existing, Output
 from ddm_gui.engine.restore.plan import Budget
 from ddm_gui.engine.restore.recipe import RESTORERS, Recipe, restorer_of
 from ddm_gui.engine.restore.restorer import Restorer
 from ddm_gui.engine.restore.wiener import Wiener
 
-FORMATS = ("same", "png", "tiff", "tiff16", "jpeg")
+FORMATS = ("same", "png", "tiff", "jpeg")
+RESUME = {  # what an interrupted run goes on by
+    Existing.REFUSE: "the same command with --only-missing",
+    Existing.KEEP: "the same command",
+    Existing.REPLACE: "the same command, which begins anew",
+    Existing.NUMBER: "the same command, which begins anew",
+}
+DEPTHS = {"same": None, "8": 8, "16": 16, "float": FLOAT}
 
 
 def add(commands: Any) -> None:
@@ -31,8 +39,15 @@ def add(commands: Any) -> None:
     source.add_argument("--project", type=Path, metavar="DIR", help="a project in which a blur was learned")
     source.add_argument("--psf", type=Path, metavar="PSF", help="a psf.safetensors, the blur of a project copied out")
     parser.add_argument("--input", type=Path, nargs="+", required=True, metavar="PATH", help="photos or folders")
-    parser.add_argument("--output", type=Path, required=True, metavar="DIR", help="where restored photos are written")
+    where = "where restored photos are written; files that are there are never replaced unless you say so"
+    parser.add_argument("--output", type=Path, required=True, metavar="DIR", help=where)
+    named = "; ".join(f"{{{field}}}: {words}" for field, words in FIELDS.items())
+    parser.add_argument(
+        "--name", default=OWN_NAME, metavar="TEMPLATE", help=f"what they are called (default: {OWN_NAME}); {named}"
+    )
     parser.add_argument("--format", choices=FORMATS, default="same", help="file format (default: as the input)")
+    depth = "bits per value, where the format holds them (default: as the input; of JPEG 8)"
+    parser.add_argument("--depth", choices=DEPTHS, default="same", help=depth)
     private = "leave out position, serial numbers, owner and thumbnails, and say so"
     parser.add_argument("--strip-private", action="store_true", help=private)
     parser.add_argument("--quality", type=int, default=95, metavar="1-100", help="of JPEG (default: 95)")
@@ -43,9 +58,14 @@ def add(commands: Any) -> None:
     share = "percent of the correction (default: as the project's recipe has it, else 100)"
     parser.add_argument("--strength", type=float, metavar="0-100", help=share)
     parser.add_argument("--device", default="auto", metavar="NAME", help="where a network runs (default: auto)")
-    parser.add_argument(
-        "--only-missing", action="store_true", help="leave alone what an earlier run has restored and is whole"
-    )
+    existing = parser.add_mutually_exclusive_group()
+    for typed, choice, text in (
+        ("--only-missing", Existing.KEEP, "leave alone what an earlier run has restored and is whole"),
+        ("--replace", Existing.REPLACE, "write over files of an earlier run"),
+        ("--number", Existing.NUMBER, "leave them; new files are called name_2"),
+    ):
+        existing.add_argument(typed, dest="existing", action="store_const", const=choice, help=text)
+    parser.set_defaults(existing=Existing.REFUSE)
     for item in fields(Budget):
         text = f"{item.metadata['help']} (default: {item.default:g} {item.metadata['unit']})"
         parser.add_argument(
@@ -58,27 +78,23 @@ def add(commands: Any) -> None:
 def run(arguments: argparse.Namespace, reporter: Reporter) -> int:
     """`ddm restore`."""
     from ddm_gui.engine.devices import choose_device
-    from ddm_gui.engine.photos.photo import find_photos
     from ddm_gui.engine.restore.photos import restore_photos
 
     project = Project.open(arguments.project) if arguments.project else None
     psf = load_psf(project.psf if project else arguments.psf)
     recipe = _chosen_recipe(arguments, project, psf.light, reporter)
-    inputs = find_photos(arguments.input)
-    device = str(choose_device(arguments.device))
-    run = restore_photos(
-        inputs,
+    output = Output(
         arguments.output,
-        psf,
+        arguments.name,
         arguments.format,
+        DEPTHS[arguments.depth],
         arguments.quality,
-        recipe,
-        device,
-        Budget(arguments.memory_budget),
-        arguments.only_missing,
         arguments.strip_private,
+        arguments.existing,
     )
-    return reporter.run(run, "the same command")
+    device = str(choose_device(arguments.device))
+    run = restore_photos(arguments.input, output, psf, recipe, device, Budget(arguments.memory_budget))
+    return reporter.run(run, RESUME[output.existing])
 
 
 def _chosen_recipe(arguments: argparse.Namespace, project: Project | None, light: str, reporter: Reporter) -> Recipe:

@@ -117,11 +117,39 @@ class StageDone(Event):
 
 
 @dataclass(frozen=True)
+class PhotoStarted(Event):
+    """Step 3: a photo is in work from here on, as one of `total`; several may be at the same time."""
+
+    source: str
+    total: int
+
+
+@dataclass(frozen=True)
+class PhotoProgress(Event):
+    """Step 3: how much of the restoration of a photo is done, a share of 1; about five times a second."""
+
+    source: str
+    share: float
+
+
+@dataclass(frozen=True)
+class PhotoKept(Event):
+    """Step 3: an earlier run has restored this photo, and its file is whole. `done` and `total` as of PhotoRestored."""
+
+    source: str
+    target: str
+    done: int
+    total: int
+
+
+@dataclass(frozen=True)
 class PhotoRestored(Event):
-    """Step 3: one photo is written. `residual`: how much it differs from the photo when it is blurred again, root mean
-    square in units of the noise (None at strength 0); `warning`: what to tell a person of that, '' where nothing;
-    `plan`: how it was worked on where memory asked for another way than the usual one, '' where not;
-    `receipt`: what the file holds, by reading it again."""
+    """Step 3: one photo is written; `done` of `total` are through, those that were left out among them.
+
+    `residual`: how much it differs from the photo when it is blurred again, root mean square in units of the noise
+    (None at strength 0); `warning`: what to tell a person of that, '' where nothing; `plan`: how it was worked on where
+    memory asked for another way than the usual one, '' where not; `receipt`: what the file holds, by reading it again.
+    """
 
     source: str
     target: str

@@ -31,6 +31,7 @@ from ddm_gui.engine.photos.learning_photos import Reading, chosen
 from ddm_gui.engine.photos.patches import PatchPool, check_sources, of_one_size
 from ddm_gui.engine.photos.photo import find_photos
 from ddm_gui.engine.project import Project, StageState, checkpoint_notes
+from ddm_gui.engine.restore.output import Existing, Output
 from ddm_gui.engine.restore.photos import restore_photos
 from ddm_gui.engine.scores import colour_shift_error, kernel_ncc, kernel_psnr, node_nccs, score_folders
 from ddm_gui.engine.settings import Settings
@@ -338,8 +339,8 @@ def _compare(photos: KnownSet, project: Project, learned: Learned) -> Generator[
     inputs = find_photos((photos.degraded,))
     border = truth.size
     by_truth = project.root / "restored with the true kernel"
-    yield from restore_photos(inputs, project.restored, learned.psf)
-    for _ in restore_photos(inputs, by_truth, truth):
+    yield from restore_photos(inputs, Output(project.restored, existing=Existing.REPLACE), learned.psf)
+    for _ in restore_photos(inputs, Output(by_truth, existing=Existing.REPLACE), truth):
         pass  # the same photos again: nothing new to report
     before = score_folders(photos.degraded, photos.sharp, border)
     after = score_folders(project.restored, photos.sharp, border)

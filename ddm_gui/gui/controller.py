@@ -22,6 +22,7 @@ from ddm_gui.engine.lock import locked
 from ddm_gui.engine.presets import EVERY_PHOTO, PRESETS, with_preset
 from ddm_gui.engine.project import NAME, Project, StageState
 from ddm_gui.engine.restore.denoiser_files import file_named
+from ddm_gui.engine.restore.output import Output, Planned
 from ddm_gui.engine.restore.recipe import Recipe, default_recipe
 from ddm_gui.engine.restore.restorer import Restorer
 from ddm_gui.engine.settings import Settings
@@ -30,6 +31,7 @@ from ddm_gui.gui.areas import middle
 from ddm_gui.gui.contest import Contest, Ground
 from ddm_gui.gui.devices import Choice, DeviceSearch
 from ddm_gui.gui.estimates import Estimates
+from ddm_gui.gui.export_plans import ExportPlans
 from ddm_gui.gui.lens import Lens
 from ddm_gui.gui.lenses import Lenses
 from ddm_gui.gui.log import write_bug
@@ -126,6 +128,7 @@ class Controller(QObject):
         self.lenses.opened.connect(self._lens_opened)
         self.lenses.refused.connect(self._tell)
         self.thumbnails = Thumbnails(self)
+        self.export_plans = ExportPlans(self)
         self.previews = Previews(self)
         self.contest = Contest(self)
         self.contest.ended.connect(self._contest_ended)
@@ -264,16 +267,13 @@ class Controller(QObject):
             return
         self._run(Task.DENOISER, LearnDenoiser(self.sets[Role.CLEAN].sources, target, settings))
 
-    def export(self, output: Path, file_format: str, quality: int, *, strip_private: bool = False) -> None:
-        """Restores all degraded photos into a folder, with the kernel of the moment; a run that is paused waits."""
+    def export(self, plan: tuple[Planned, ...], output: Output) -> None:
+        """Restores photos into files, with the kernel of the moment; a run that is paused waits."""
         psf = self.psf
         if psf is not None:
-            self._output = output
+            self._output = output.folder
             self._set_aside()
-            photos = self.sets[Role.DEGRADED].photos
-            device = self._settings.device
-            run = Export(photos, output, psf, file_format, quality, self.recipe, device, strip_private)
-            self._run(Task.EXPORT, run)
+            self._run(Task.EXPORT, Export(plan, output, psf, self.recipe, self._settings.device))
 
     def pause(self) -> None:
         """Saves a checkpoint and gives the memory back."""
@@ -360,6 +360,7 @@ class Controller(QObject):
         self.thumbnails.close()
         self.sets.close()
         self.lenses.shut_down()
+        self.export_plans.close()
 
     # Inside
 

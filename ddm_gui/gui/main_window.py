@@ -32,9 +32,11 @@ from PySide6.QtWidgets import (
 import ddm_gui
 from ddm_gui.engine import events
 from ddm_gui.engine.blur.psf_files import READ
+from ddm_gui.engine.errors import UserError
 from ddm_gui.engine.events import DenoiserResult, Event, Result, Stage
 from ddm_gui.engine.project import NAME
 from ddm_gui.engine.restore.denoiser_files import default_denoiser, kept
+from ddm_gui.engine.restore.output import Output, Planned
 from ddm_gui.engine.restore.recipe import Recipe
 from ddm_gui.engine.restore.restorer import Restorer
 from ddm_gui.gui.compare import Compare
@@ -67,6 +69,13 @@ from ddm_gui.gui.words import duration, left_out
 from ddm_gui.gui.worker import Completed, Failed, Stopped
 
 LEFT, RIGHT = 312, 348  # widths of the side columns on a laptop
+_OF_PHOTOS = (
+    events.PhotoStarted,
+    events.PhotoProgress,
+    events.PhotoRestored,
+    events.PhotoKept,
+    events.PhotoSkipped,
+)
 SMALLEST = (1268, 640)  # at which nothing is cut off
 
 
@@ -265,6 +274,7 @@ class MainWindow(QMainWindow):
         control.lenses.opened.connect(self._show_opened)
         control.lenses.compared.connect(self._show_compared)
         control.lenses.saved.connect(self._show_saved)
+        control.export_plans.made.connect(self._show_export_plan)
         control.run_ended.connect(self._show_report)
         control.troubled.connect(self._show_trouble)
         control.ready_to_close.connect(self._close_now)
@@ -412,11 +422,10 @@ class MainWindow(QMainWindow):
                 self.run_bar.show_progress(Stage.KERNELS, event.images_seen, event.images_total, event.seconds_left)
             case events.KernelSnapshot():
                 self.kernel_view.add_snapshot(event.images_seen, event.kernels)
+            case _ if self._export is not None and isinstance(event, _OF_PHOTOS):
+                self._export.take(event)
             case events.PhotoRestored():
-                if self._export is not None:
-                    self._export.show_restored(event)
-                else:
-                    self.run_bar.show_note(f"Restored {event.done} of {event.total} photos.")
+                self.run_bar.show_note(f"Restored {event.done} of {event.total} photos.")
             case events.Estimate(seconds=seconds):
                 self.run_bar.show_note(f"This will take about {duration(seconds)} on this machine.")
             case events.Note(text=text):
@@ -450,7 +459,7 @@ class MainWindow(QMainWindow):
         if report.task is Task.DENOISER:
             self._show_denoiser_end(report, stopped=stopped)
         if report.task is Task.EXPORT and self._export is not None:
-            self._export.show_end(report.written, report.skipped, stopped=stopped, failed=failed)
+            self._export.show_end(stopped=stopped, failed=failed)
         elif report.skipped and not self.controller.situation.closing:
             lines = [left_out(Path(item.path), item.reason) for item in report.skipped]
             ListDialog("Photos left out", "These photos were left out of the run.", lines, self).open()
@@ -573,17 +582,17 @@ class MainWindow(QMainWindow):
         photos = self.controller.sets[Role.DEGRADED].photos
         kernel = kernel_words(self.controller.situation)
         dialog = ExportDialog(photos, (folder or Path.home()) / "restored", self, kernel=kernel)
-        dialog.export_wanted.connect(self._start_export)
+        dialog.plan_wanted.connect(self.controller.export_plans.ask)
+        dialog.export_wanted.connect(self.controller.export)
         dialog.stop_wanted.connect(self.controller.stop)
         dialog.finished.connect(self._export_closed)
         self._export = dialog
         dialog.open()
 
-    @Slot(object, str, int, bool)
-    def _start_export(self, folder: Path, file_format: str, quality: int, strip_private: bool) -> None:
+    @Slot(object, object)
+    def _show_export_plan(self, output: Output, answer: tuple[Planned, ...] | UserError) -> None:
         if self._export is not None:
-            self._export.show_started()
-            self.controller.export(folder, file_format, quality, strip_private=strip_private)
+            self._export.show_plan(output, answer)
 
     @Slot()
     def _export_closed(self) -> None:

@@ -10,6 +10,7 @@ from ddm_gui.engine.blur.psf import PsfGrid
 from ddm_gui.engine.denoiser_settings import DenoiserSettings
 from ddm_gui.engine.events import Event, Stage
 from ddm_gui.engine.project import Project
+from ddm_gui.engine.restore.output import Output, Planned
 from ddm_gui.engine.restore.recipe import Recipe
 from ddm_gui.engine.settings import Settings
 from ddm_gui.gui.restorations import device_for
@@ -63,30 +64,16 @@ class LearnDenoiser:
 
 @dataclass(frozen=True)
 class Export:
-    """Restores photos into a folder, by a recipe; a network runs on the device of this name ('auto': the best)."""
+    """Restores photos into files, by a recipe; a network runs on the device of this name ('auto': the best)."""
 
-    photos: tuple[Path, ...]
-    output: Path
+    plan: tuple[Planned, ...]
+    output: Output
     psf: PsfGrid
-    file_format: str
-    quality: int
     recipe: Recipe
     device: str
-    strip_private: bool = False
 
     def __call__(self) -> Generator[Event, None, object]:
-        from ddm_gui.engine.restore.photos import restore_photos
+        from ddm_gui.engine.restore.photos import restore_planned
 
         device = device_for(self.recipe.restorer, self.device)
-        return (
-            yield from restore_photos(
-                self.photos,
-                self.output,
-                self.psf,
-                self.file_format,
-                self.quality,
-                self.recipe,
-                device,
-                strip_private=self.strip_private,
-            )
-        )
+        return (yield from restore_planned(self.plan, self.output, self.psf, self.recipe, device))

@@ -53,8 +53,13 @@ def unbroken(text: str) -> str:
 
 
 def left_out(path: Path, reason: str) -> str:
-    """'b.png: It is damaged.': a line of a list; the reason need not name the file and its folder again."""
-    return f"{path.name}: {reason.removeprefix(f'{path} cannot be read. ')}"
+    """'b.png: It is damaged.': a line of a list."""
+    return f"{path.name}: {reason_alone(path, reason)}"
+
+
+def reason_alone(path: Path, reason: str) -> str:
+    """'It is damaged.': beside the name of the file the reason need not name it and its folder again."""
+    return reason.removeprefix(f"{path} cannot be read. ")
 
 
 def widths(numbers: KernelNumbers) -> str:

@@ -39,6 +39,7 @@ from ddm_gui.engine.photos.photo import Photo, find_photos
 from ddm_gui.engine.pipeline import learn
 from ddm_gui.engine.presets import preset
 from ddm_gui.engine.project import Project
+from ddm_gui.engine.restore.output import Existing, Output
 from ddm_gui.engine.restore.photos import restore_photos
 from ddm_gui.engine.scores import score_folders
 from ddm_gui.engine.simulate.blurs import ComaBlur, DiscBlur, GaussianBlur, ShakeBlur
@@ -171,7 +172,7 @@ def learned(project: Project, truth: Path) -> Result:
 
 def restored_psnr(psf: PsfGrid, known: KnownSet, output: Path) -> float:
     """PSNR in dB of the degraded photos restored with a kernel, less a border of k."""
-    drained(restore_photos(find_photos((known.degraded,)), output, psf))
+    drained(restore_photos(find_photos((known.degraded,)), Output(output, existing=Existing.REPLACE), psf))
     return score_folders(output, known.sharp, PsfGrid.load(known.truth).size).psnr_mean
 
 

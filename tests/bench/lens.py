@@ -36,6 +36,7 @@ from ddm_gui.engine.photos import photo
 from ddm_gui.engine.photos.photo import Photo, find_photos
 from ddm_gui.engine.presets import preset
 from ddm_gui.engine.project import Project
+from ddm_gui.engine.restore.output import Existing, Output
 from ddm_gui.engine.restore.photos import restore_photos
 from ddm_gui.engine.scores import score_folders
 from ddm_gui.engine.simulate.blurs import LensBlur
@@ -95,7 +96,7 @@ def run(name: str, root: Path, data: Path, name_of_preset: str) -> dict[str, Any
     result = learned(project, known.truth)
     restored, by_truth = project.root / "restored", root / name / "restored with the true kernels"
     for place, psf in ((restored, PsfGrid.load(project.psf)), (by_truth, PsfGrid.load(known.truth))):
-        drained(restore_photos(find_photos((known.degraded,)), place, psf))
+        drained(restore_photos(find_photos((known.degraded,)), Output(place, existing=Existing.REPLACE), psf))
     scores = {
         moment: score_folders(place, known.sharp, truth.size)
         for moment, place in (("before", known.degraded), ("after", restored), ("true", by_truth))

@@ -20,6 +20,7 @@ from ddm_gui.engine.photos.formats import exif, photoshop, tiff
 from ddm_gui.engine.photos.formats.metadata import Metadata
 from ddm_gui.engine.photos.photo import FLOAT, Photo, read, write
 from ddm_gui.engine.receipt import Receipt
+from ddm_gui.engine.restore.output import Existing, Output
 from ddm_gui.engine.restore.photos import restore_photos
 from ddm_gui.engine.restore.recipe import Recipe
 from ddm_gui.engine.restore.wiener import Wiener
@@ -38,9 +39,10 @@ IPTC = photoshop.of_iptc(b"\x1c\x02\x78\x00\x05title")
 ALL = Metadata(EXIF, ICC, XMP, IPTC, (300.0, 300.0))
 
 
-def restored(source: Path, output: Path, file_format: str = "same") -> tuple[Photo, Receipt]:
+def restored(source: Path, folder: Path, file_format: str = "same", depth: int | None = None) -> tuple[Photo, Receipt]:
     """What a kernel that does not blur makes of a file, at full strength and without noise."""
-    (event,) = restore_photos([source], output, IDENTITY, file_format, recipe=EXACT)
+    output = Output(folder, file_format=file_format, depth=depth, existing=Existing.REPLACE)
+    *_, event = restore_photos([source], output, IDENTITY, EXACT)
     assert isinstance(event, PhotoRestored)
     assert event.receipt is not None
     return read(Path(event.target)), event.receipt
@@ -127,7 +129,7 @@ def test_values_beyond_white_and_below_black_survive_in_floats(tmp_path: Path, c
 @pytest.mark.parametrize(("suffix", "depth"), [(".png", 8), (".png", 16), (".tif", 16), (".tif", FLOAT)])
 def test_linear_light_and_back_is_the_same_file(tmp_path: Path, suffix: str, depth: int) -> None:
     source = source_of(tmp_path, suffix, depth, 3, True)
-    (event,) = restore_photos([source], tmp_path / "out", replace(IDENTITY, light="linear"), recipe=EXACT)
+    *_, event = restore_photos([source], Output(tmp_path / "out"), replace(IDENTITY, light="linear"), EXACT)
     assert isinstance(event, PhotoRestored)
     assert event.receipt is not None
     assert event.receipt.whole
@@ -145,13 +147,19 @@ def test_further_pages_are_kept(tmp_path: Path) -> None:
     assert "2 further pages" in receipt.kept
 
 
-@pytest.mark.parametrize("file_format", ["png", "tiff", "tiff16", "jpeg"])
+@pytest.mark.parametrize(
+    ("file_format", "depth"),
+    [("png", None), ("png", 16), ("tiff", None), ("tiff", 16), ("tiff", FLOAT), ("jpeg", None), ("jpeg", 8)],
+)
 @pytest.mark.parametrize("suffix", [".png", ".jpg", ".tif"])
-def test_other_formats_keep_what_they_can(tmp_path: Path, suffix: str, file_format: str) -> None:
+def test_other_formats_and_depths_keep_what_they_can(
+    tmp_path: Path, suffix: str, file_format: str, depth: int | None
+) -> None:
     source = source_of(tmp_path, suffix, 8, 3, False)
     before = read(source)
-    after, receipt = restored(source, tmp_path / "out", file_format)
+    after, receipt = restored(source, tmp_path / "out", file_format, depth)
     assert receipt.whole
+    assert after.depth == (depth or 8)
     if file_format != "jpeg":
         assert np.abs(after.pixels - before.pixels).max() < 1e-6
     assert (after.metadata.icc, after.metadata.xmp, after.metadata.photoshop) == (ICC, XMP, IPTC)
@@ -227,7 +235,7 @@ def test_where_there_is_no_number_there_is_none_again(tmp_path: Path, suffix: st
     assert np.abs(values_of(after) - values_of(before))[~np.isnan(pixels)].max() <= 0.5 * FINE
     assert receipt.whole
     assert "52 missing values" in receipt.kept
-    filled = restored(tmp_path / f"a{suffix}", tmp_path / "out", "tiff16")[1]
+    filled = restored(tmp_path / f"a{suffix}", tmp_path / "out", "tiff", 16)[1]
     assert "52 values that are no numbers, which were filled" in filled.lost
 
 

@@ -100,7 +100,8 @@ async def drive_to_the_end(clean: Path, degraded: Path, output: Path) -> None:
     click(window.run_bar.export_button)
     dialog = window.export_dialog
     assert dialog is not None
-    dialog.folder_edit.setText(str(output))
+    dialog.form.folder_edit.setText(str(output))
+    await until("the plan of the export", dialog.export_button.isEnabled)
     click(dialog.export_button)
     await until("the export to end", lambda: dialog.open_button.isVisible())
     click(dialog.close_button)

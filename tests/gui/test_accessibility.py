@@ -28,6 +28,7 @@ from pytestqt.qtbot import QtBot
 
 from ddm_gui.engine.events import PhotoSkipped
 from ddm_gui.engine.restore.dpir import Dpir
+from ddm_gui.engine.restore.output import Output, Planned
 from ddm_gui.engine.restore.recipe import Recipe
 from ddm_gui.engine.restore.wiener import Wiener
 from ddm_gui.gui.denoiser_dialog import DenoiserDialog
@@ -144,7 +145,12 @@ def test_every_control_of_a_dialog_has_a_name(window: MainWindow, name: str) -> 
     dialog = DIALOGS[name](window)
     dialog.open()
     if isinstance(dialog, ExportDialog):
-        dialog.show_end(1, (PhotoSkipped("b.png", "It is damaged."),), stopped=False, failed=False)
+        output = Output(Path("restored"))
+        dialog._asked = output
+        dialog.show_plan(output, (Planned(Path("a.png"), Path("restored/a.png"), there=True),))
+        dialog.take(PhotoSkipped("a.png", "It is damaged."))
+        dialog.show_end(stopped=False, failed=False)
+        assert dialog.again_button.isVisible()
     assert unnamed(dialog) == []
     assert dialog.windowTitle()
     dialog.done(0)
@@ -194,8 +200,15 @@ def test_tab_goes_through_the_columns_from_left_to_right_and_down_each(full: Mai
 def test_tab_in_the_export_dialog_goes_down_and_ends_at_the_buttons(window: MainWindow) -> None:
     dialog = ExportDialog([Path("a.png")], Path("restored"), window)
     dialog.open()
-    dialog.format_box.setCurrentIndex(dialog.format_box.findData("jpeg"))
-    wanted = [dialog.folder_edit, dialog.choose_button, dialog.format_box, dialog.quality_box, dialog.close_button]
+    output = Output(Path("restored"))
+    dialog._asked = output
+    dialog.show_plan(output, (Planned(Path("a.png"), Path("restored/a.png"), there=True),))
+    form = dialog.form
+    form.format_box.setCurrentIndex(form.format_box.findData("jpeg"))
+    dialog._output = output  # as after its plan has come
+    dialog._offer()
+    wanted = [form.folder_edit, form.choose_button, form.name_edit, form.format_box, form.quality_box]
+    wanted += [form.private_box, form.existing_box, dialog.view, dialog.details, dialog.close_button]
     order = [widget for widget in tab_order(dialog) if not isinstance(widget, QLabel)]
     assert [widget for widget in order if widget in wanted] == wanted
     assert order[-1] is dialog.export_button

@@ -18,6 +18,7 @@ from ddm_gui.engine.events import Event, KernelSnapshot, Note, PhotoSkipped, Sta
 from ddm_gui.engine.history import empty
 from ddm_gui.engine.photos.photo import read
 from ddm_gui.engine.project import NAME, Project, StageState
+from ddm_gui.engine.restore.output import Output, planned
 from ddm_gui.engine.restore.recipe import Recipe, restore_photo
 from ddm_gui.engine.restore.tv import TotalVariation
 from ddm_gui.engine.settings import Settings
@@ -327,7 +328,11 @@ def test_photos_are_exported_by_the_recipe(
     recipe = Recipe(TotalVariation(turns=3), 60.0)
     controller.set_recipe(recipe)
     witness = Witness(controller)
-    controller.export(tmp_path / "restored", "same", 95)
+    output = Output(tmp_path / "restored")
+    with qtbot.waitSignal(controller.export_plans.made, timeout=10_000) as told:
+        controller.export_plans.ask(controller.sets[Role.DEGRADED].photos, output)
+    assert told.args == [output, planned([degraded_folder], output)]
+    controller.export(told.args[1], output)
     assert isinstance(ended(qtbot, witness).outcome, Completed)
     wanted = restore_photo(read(degraded_folder / "photo0.png"), PsfGrid(a_kernel(), 0.01), recipe)
     written = read(tmp_path / "restored" / "photo0.png")
@@ -398,10 +403,15 @@ def started(qtbot: QtBot, control: Controller) -> None:
     qtbot.waitUntil(lambda: control.situation.has_kernel, timeout=10_000)
 
 
+def export(control: Controller, folder: Path) -> None:
+    output = Output(folder, file_format="png")
+    control.export(planned(control.sets[Role.DEGRADED].photos, output), output)
+
+
 def exported(qtbot: QtBot, control: Controller, witness: Witness, output: Path) -> Report:
     """Exports, and waits for the report of that."""
     count = len(witness.reports)
-    control.export(output, "png", 95)
+    export(control, output)
     assert control.situation.task is Task.EXPORT
     qtbot.waitUntil(lambda: len(witness.reports) > count, timeout=10_000)
     report = witness.reports[-1]
@@ -441,7 +451,7 @@ def test_an_export_beside_a_paused_run_can_be_stopped_and_the_run_stays_paused(
     control.pause()
     qtbot.waitUntil(lambda: control.situation.phase is Phase.PAUSED, timeout=10_000)
     monkeypatch.setattr(controller_module, "Export", lambda *_: SmallRun(100_000, slowly))
-    control.export(tmp_path / "restored", "png", 95)
+    export(control, tmp_path / "restored")
     qtbot.waitUntil(lambda: control.situation.phase is Phase.RUNNING, timeout=10_000)
     control.stop()
     qtbot.waitUntil(lambda: bool(witness.reports), timeout=10_000)
@@ -461,7 +471,7 @@ def test_closing_ends_the_export_and_the_paused_run(
     control.pause()
     qtbot.waitUntil(lambda: control.situation.phase is Phase.PAUSED, timeout=10_000)
     monkeypatch.setattr(controller_module, "Export", lambda *_: SmallRun(100_000, slowly))
-    control.export(tmp_path / "restored", "png", 95)
+    export(control, tmp_path / "restored")
     qtbot.waitUntil(lambda: control.situation.phase is Phase.RUNNING, timeout=10_000)
     control.close_soon()
     assert witness.closes == 0
@@ -475,7 +485,7 @@ def test_while_a_run_works_an_export_is_not_begun(
 ) -> None:
     control, _, witness = step2
     started(qtbot, control)
-    control.export(tmp_path / "restored", "png", 95)
+    export(control, tmp_path / "restored")
     assert control.situation.task is Task.LEARN
     control.stop()
     assert ended(qtbot, witness).task is Task.LEARN

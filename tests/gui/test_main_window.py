@@ -184,7 +184,8 @@ def test_a_paused_run_can_be_exported_from_and_goes_on(
     dialog = window.export_dialog
     assert dialog is not None
     assert "kernel learned so far" in texts(dialog)
-    dialog.folder_edit.setText(str(tmp_path / "restored"))
+    dialog.form.folder_edit.setText(str(tmp_path / "restored"))
+    qtbot.waitUntil(dialog.export_button.isEnabled, timeout=10_000)
     dialog.export_button.click()
     qtbot.waitUntil(dialog.open_button.isVisible, timeout=10_000)
     assert "Done: 2 photos written" in texts(dialog)

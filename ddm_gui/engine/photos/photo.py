@@ -29,7 +29,7 @@ from ddm_gui.engine.photos import tone_curve
 from ddm_gui.engine.photos.formats import encoding, fits, jpeg, png, privacy, promise, raw, tiff
 from ddm_gui.engine.photos.formats import exif as exif_tags
 from ddm_gui.engine.photos.formats.metadata import Decoded, Layout, Metadata
-from ddm_gui.engine.photos.photo_files import KINDS, kind_by_name, kind_of
+from ddm_gui.engine.photos.photo_files import DEPTH_WORDS, DEPTHS, FLOAT, FORMATS, KINDS, kind_by_name, kind_of
 from ddm_gui.engine.photos.photo_files import find_photos as find_photos  # by these names others know them
 from ddm_gui.engine.photos.photo_files import is_raw as is_raw
 from ddm_gui.engine.photos.photo_files import suffix_for as suffix_for
@@ -40,7 +40,6 @@ READERS: dict[str, Any] = {"PNG": png, "JPEG": jpeg, "TIFF": tiff, "FITS": fits,
 
 LARGEST_MEGAPIXELS = 400.0  # 4.8 GB as float32 colour; a larger claim is more likely a damaged or hostile header
 LIMIT = "DDM_LARGEST_PHOTO"  # the environment variable by which a person sets another limit, in megapixels
-FLOAT = 32  # the depth of photos whose values are floats, or of no certain range
 
 # What the libraries raise on a file that is damaged or not what its name says.
 BAD_FILE = (
@@ -249,26 +248,31 @@ def thumbnail(path: Path, size: int) -> NDArray[np.uint8]:
 
 
 def write(
-    photo: Photo, path: Path, file_format: str = "same", quality: int = 95, strip_private: bool = False
+    photo: Photo,
+    path: Path,
+    file_format: str = "same",
+    quality: int = 95,
+    strip_private: bool = False,
+    depth: int | None = None,
 ) -> Receipt:
     """Writes a photo with all that goes with it, and reads it again; pixels are not turned.
 
-    `file_format` is 'png' (8 or 16 bits, as the photo is), 'jpeg' (8 bit, `quality` up to 100, full colour resolution),
-    'tiff' (8 or 16 bits or float, as the photo is), 'tiff16', 'fits' (of a photo from FITS), or 'same': as the suffix
-    of `path` says. Values are rounded to the depth, and clipped but for floats. The file is complete or not there at
-    all. With `strip_private` position, serial numbers, owners and thumbnails are left out.
+    `file_format` is 'png', 'jpeg' (`quality` up to 100, full colour resolution), 'tiff', 'fits' (of a photo from FITS),
+    or 'same': as the suffix of `path` says. `depth` is 8 or 16 bits or FLOAT; None: as the photo has it, of JPEG 8.
+    Values are rounded to the depth, and clipped but for floats. The file is complete or not there at all. With
+    `strip_private` position, serial numbers, owners and thumbnails are left out.
 
     Returns:
         What is in the file, and what is not. Metadata that cannot be written never cost the picture.
 
     Raises:
-        UserError: the format cannot hold what the photo is (floats as PNG, transparency as JPEG), the photo's own
-            source as target, a suffix that is not written, or a place that cannot be written.
+        UserError: the format cannot hold what the photo is (floats as PNG, transparency as JPEG) or the depth, the
+            photo's own source as target, a suffix that is not written, or a place that cannot be written.
         ValueError: the photo is in linear light, which every viewer would show too dark: see `in_light`.
     """
     if photo.light != "display":
         raise ValueError(f"a photo in {photo.light} light is not written")
-    kind, depth = _written_as(photo, path, file_format)
+    kind, depth = _written_as(photo, path, file_format, depth)
     if photo.source is not None and path.exists() and photo.source.exists() and path.samefile(photo.source):
         raise UserError(f"{path} is the photo itself.", "An original is never overwritten.", "Choose another folder.")
     about = photo.metadata
@@ -295,6 +299,21 @@ def rounded(photo: Photo, depth: int) -> Photo:
     pixels = _quantised(photo.pixels, depth).astype(np.float32)
     pixels /= np.float32((1 << depth) - 1)
     return replace(photo, pixels=pixels, depth=depth, black=0.0, white=1.0)
+
+
+def check_depth(kind: str, depth: int) -> None:
+    """Refuses a depth that files of a kind ('PNG', say) do not hold.
+
+    Raises:
+        UserError: saying what they hold.
+    """
+    if depth in DEPTHS[kind]:
+        return
+    what = f"{kind} is not written with {DEPTH_WORDS[depth]}."
+    if kind == "FITS":
+        raise UserError(what, "It keeps the kind of values that it had.", "Choose no depth, or another format.")
+    held = " or ".join(DEPTH_WORDS[each] for each in DEPTHS[kind])
+    raise UserError(what, f"It holds {held}.", f"Choose {'PNG or TIFF' if depth == 16 else 'TIFF'}.")
 
 
 def _layout(path: Path) -> Layout:
@@ -324,34 +343,35 @@ def _largest_megapixels() -> float:
         raise UserError(f"{LIMIT} is '{said}'.", "It must be a number of megapixels.", "Set it to 400, say.") from error
 
 
-def _written_as(photo: Photo, path: Path, file_format: str) -> tuple[str, int]:
+def _written_as(photo: Photo, path: Path, file_format: str, depth: int | None) -> tuple[str, int]:
     """Kind and depth of the file to be written.
 
     Raises:
-        UserError: it is not written, or cannot hold what the photo is.
+        UserError: it is not written, or cannot hold what the photo is, or the depth.
     """
-    kinds = {"png": "PNG", "jpeg": "JPEG", "tiff": "TIFF", "tiff16": "TIFF", "fits": "FITS"}
     if file_format == "same":
         suffix = path.suffix.lower()
-        kind = next((name for name in kinds.values() if suffix in KINDS[name]), "")
+        kind = next((name for name in FORMATS.values() if suffix in KINDS[name]), "")
         if not kind:
             why = f"'{path.suffix}' is not written."
             raise UserError(f"{path} cannot be written.", why, "Use .png, .jpg, .tif or .fits.")
-    elif file_format in kinds:
-        kind = kinds[file_format]
+    elif file_format in FORMATS:
+        kind = FORMATS[file_format]
     else:
         raise ValueError(f"there is no format called {file_format!r}")
-    if kind == "PNG" and photo.depth == FLOAT:
+    if kind == "PNG" and photo.depth == FLOAT and depth is None:
         why = "The photo's values are floats, and those of PNG whole numbers."
-        raise UserError(f"{path.name} would lose part of its values.", why, "Choose TIFF, or 16-bit TIFF.")
+        raise UserError(f"{path.name} would lose part of its values.", why, "Choose TIFF, or a depth of 16 bits.")
     if kind == "JPEG" and photo.is_transparent:
         why = "The photo is transparent in places, and JPEG never is."
         raise UserError(f"{path.name} would lose its transparency.", why, "Choose PNG or TIFF.")
     if kind == "FITS" and photo.metadata.kind != "FITS":
         why = "FITS is written only of photos that were FITS."
         raise UserError(f"{path} cannot be written.", why, "Choose TIFF.")
-    depths = {"jpeg": 8, "tiff16": 16, "fits": FLOAT}
-    return kind, 8 if kind == "JPEG" else depths.get(file_format, photo.depth)
+    if depth is not None:
+        check_depth(kind, depth)
+        return kind, depth
+    return kind, {"JPEG": 8, "FITS": FLOAT}.get(kind, photo.depth)
 
 
 # Reading

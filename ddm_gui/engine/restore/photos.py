@@ -2,134 +2,160 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
+import time
 from collections.abc import Generator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ddm_gui.engine.blur.psf import PsfGrid
 from ddm_gui.engine.errors import UserError
-from ddm_gui.engine.events import Event, Note, PhotoRestored, PhotoSkipped
-from ddm_gui.engine.photos.photo import find_photos, in_light, read, read_header, targets, write
-from ddm_gui.engine.restore.plan import Budget, check_size
-from ddm_gui.engine.restore.recipe import Recipe, restore
+from ddm_gui.engine.events import Event, Note, PhotoKept, PhotoProgress, PhotoRestored, PhotoSkipped, PhotoStarted
+from ddm_gui.engine.photos.photo import read, read_header
+from ddm_gui.engine.restore.in_flight import Room, Run, side_by_side
+from ddm_gui.engine.restore.output import Existing, Output, Planned, is_done, make_writable, planned, refuse_replacing
+from ddm_gui.engine.restore.plan import PROGRAM, Budget
+from ddm_gui.engine.restore.recipe import Recipe, Restored, bytes_needed, restoring
+from ddm_gui.engine.restore.restorer import Steps
+
+PACE = 0.2  # s between two words on how far a photo is
 
 
 @dataclass(frozen=True)
 class RestoreReport:
-    """What came of a run: the files that were written, and each photo left out with its reason."""
+    """What came of a run: the files that were written, each photo left out with its reason, and files of an earlier run
+    that stayed; in the order of the photos."""
 
     written: tuple[Path, ...]
     skipped: tuple[tuple[Path, str], ...]
+    kept: tuple[Path, ...] = ()
 
 
 def restore_photos(
     inputs: Sequence[Path],
-    output: Path,
+    output: Output,
     psf: PsfGrid,
-    file_format: str = "same",
-    quality: int = 95,
     recipe: Recipe | None = None,
     device: str = "cpu",
     budget: Budget | None = None,
-    only_missing: bool = False,
-    strip_private: bool = False,
 ) -> Generator[Event, None, RestoreReport]:
-    """Restores photos (files, or folders of them) into a folder, one file for each and nothing else.
+    """`restore_planned` for photos and folders of photos, by the plan that `planned` makes of them."""
+    return (yield from restore_planned(planned(inputs, output), output, psf, recipe, device, budget))
 
-    A file keeps the photo's stem; where two photos would get the same name, the second becomes `name_2`. Each file is
-    complete or not there, so the run may be closed at any event. A file of an earlier run is replaced. Under a PSF of
-    linear light photos are restored in linear light and written as they were encoded; those that do not tell their tone
-    curve are left out.
+
+def restore_planned(
+    plan: Sequence[Planned],
+    output: Output,
+    psf: PsfGrid,
+    recipe: Recipe | None = None,
+    device: str = "cpu",
+    budget: Budget | None = None,
+) -> Generator[Event, None, RestoreReport]:
+    """Restores photos into files, one for each and nothing else.
+
+    Several may be in work at the same time, as the restorer says, as far as the budget has memory for all of them; each
+    becomes the same bytes as if it were alone. Each file is complete or not there, so the run may be closed at any
+    event: it waits until the photos in work have come to a step, and leaves them. Under a PSF of linear light photos
+    are restored in linear light and written as they were encoded; those that do not tell their tone curve are left out.
 
     Args:
-        inputs: photos and folders of photos.
-        output: the folder, made if needed.
+        plan: of `planned`, or a part of it: what was left out and is to be tried again, say.
+        output: where and how files are written. With Existing.KEEP a file that is there stays where it is whole, of its
+            photo's size, and not older than that; with which settings it was restored is not asked.
         psf, recipe, device, budget: as `restore` takes them; a Wiener filter at full strength where no recipe is given.
-        file_format: 'same' (PNG for PNG, JPEG for JPEG, TIFF for TIFF and RAW), 'png', 'tiff', 'tiff16' or 'jpeg'.
-        quality: of JPEG files, to 100.
-        only_missing: leaves alone what an earlier run has restored: a file that is whole, of its photo's size, and not
-            older than that. With which settings it was restored is not asked.
-        strip_private: whether position, serial numbers, owners and thumbnails are left out.
 
     Yields:
-        PhotoRestored or PhotoSkipped for each photo, after its file is complete; before them a Note of how many there
-        are already, where only missing ones are restored.
+        PhotoStarted for each photo, PhotoProgress on the way, and then PhotoRestored, after its file is complete, or
+        PhotoKept or PhotoSkipped; in the order in which these come. Before them a Note where files are replaced.
 
     Raises:
-        UserError: before anything is written: what the restorer needs is missing, there is no photo, a file would take
-            an original's place, or the folder cannot be written.
+        UserError: before anything is written: what the restorer needs is missing, files are there and nobody said what
+            is to become of them, or the folder cannot be written.
     """
     recipe, budget = recipe or Recipe(), budget or Budget()
     recipe.restorer.check()
-    sources = find_photos(inputs)
-    pairs = list(zip(sources, targets(sources, output, file_format), strict=True))
-    _refuse_originals(pairs)
-    _make_writable(output)
-    if only_missing:
-        missing = [pair for pair in pairs if not _is_done(*pair)]
-        yield Note(f"{len(pairs) - len(missing)} of {len(pairs)} photos are restored already.")
-        pairs = missing
+    if output.existing is Existing.REFUSE:
+        refuse_replacing(plan)
+    make_writable(output.folder)
+    there = sum(item.target.exists() for item in plan)
+    if there and output.existing is Existing.REPLACE:
+        yield Note(f"{there} of {len(plan)} files are there already, and are replaced.")
 
-    def restored(source: Path, target: Path, done: int) -> PhotoRestored:
-        """One file. What it takes is given back before the next begins."""
-        header = read_header(source)
-        check_size((header.height, header.width, header.channels), budget)
-        found = restore(read(source, psf.light), psf, recipe, device, budget=budget)
-        receipt = write(in_light(found.photo, "display"), target, file_format, quality, strip_private)
-        residual, warning = (None, "") if found.evidence is None else (found.evidence.rms, found.evidence.warning)
-        return PhotoRestored(str(source), str(target), done, len(pairs), residual, warning, found.plan, receipt)
-
-    written: list[Path] = []
-    skipped: list[tuple[Path, str]] = []
-    for done, (source, target) in enumerate(pairs, start=1):
-        try:
-            event = restored(source, target, done)
-        except (UserError, MemoryError) as error:
-            reason = str(error) if isinstance(error, UserError) else f"{source} needs more memory than there is."
-            skipped.append((source, reason))
-            yield PhotoSkipped(str(source), reason)
-        else:
-            written.append(target)
+    room = Room(budget.memory_budget * 1e9 - PROGRAM)
+    runs = [_restored(item, len(plan), output, psf, recipe, device, budget, room) for item in plan]
+    ends: dict[str, PhotoRestored | PhotoKept | PhotoSkipped] = {}
+    events = side_by_side(runs, recipe.restorer.photos_at_once)
+    try:
+        for event in events:
+            if isinstance(event, PhotoSkipped):
+                ends[event.path] = event
+            elif isinstance(event, PhotoRestored | PhotoKept):
+                event = ends[event.source] = replace(event, done=len(ends) + 1)
             yield event
-    return RestoreReport(tuple(written), tuple(skipped))
+    finally:
+        events.close()
+    return _report(plan, ends)
 
 
-def _is_done(source: Path, target: Path) -> bool:
-    """Whether a photo's restored file is there, newer than the photo, of its size, and can be read to its end."""
+def _restored(
+    item: Planned,
+    total: int,
+    output: Output,
+    psf: PsfGrid,
+    recipe: Recipe,
+    device: str,
+    budget: Budget,
+    room: Room,
+) -> Run:
+    """One photo, whatever becomes of it; `done` of its last event is for whoever counts them."""
+    source = str(item.source)
     try:
-        if not target.exists() or target.stat().st_mtime < source.stat().st_mtime:
-            return False
-        asked, made = read_header(source), read(target).pixels.shape
-    except (UserError, OSError):
-        return False
-    return (asked.height, asked.width) == made[:2]
+        header = read_header(item.source)
+        shape = (header.height, header.width, header.channels)
+        with room.taken(bytes_needed(shape, psf, recipe.restorer, device, budget)):
+            yield PhotoStarted(source, total)
+            end = yield from _written(item, total, output, psf, recipe, device, budget)
+        yield end
+    except UserError as error:
+        yield PhotoSkipped(source, str(error))
+    except MemoryError:
+        yield PhotoSkipped(source, f"{source} needs more memory than there is.")
 
 
-def _refuse_originals(pairs: Sequence[tuple[Path, Path]]) -> None:
-    """A file that lies beside a photo to be restored is somebody's original, chosen or not."""
-    originals = {_real(source) for source, _ in pairs}
-    folders = {original.parent for original in originals}
-    for _, target in pairs:
-        place = _real(target)
-        if place in originals or (place.exists() and place.parent in folders):
-            raise UserError(
-                f"{target} is there already, among the photos to be restored.",
-                "An original is never overwritten.",
-                "Choose another output folder.",
-            )
+def _written(
+    item: Planned, total: int, output: Output, psf: PsfGrid, recipe: Recipe, device: str, budget: Budget
+) -> Generator[Event, None, PhotoRestored | PhotoKept]:
+    """One file, or one that is there; what it takes is given back at its end."""
+    source, target = str(item.source), str(item.target)
+    if output.existing is Existing.KEEP and is_done(item):
+        return PhotoKept(source, target, 0, total)
+    steps = restoring(read(item.source, psf.light), psf, recipe, device, budget=budget)
+    found = yield from _followed(source, steps)
+    yield PhotoProgress(source, 1.0)  # closed here or before, it writes nothing
+    receipt = output.write(found.photo, item.target)
+    residual, warning = (None, "") if found.evidence is None else (found.evidence.rms, found.evidence.warning)
+    return PhotoRestored(source, target, 0, total, residual, warning, found.plan, receipt)
 
 
-def _real(path: Path) -> Path:
-    """Where a path leads; of links that lead in a circle the path itself, of which `Path.resolve` makes an error."""
-    return Path(os.path.realpath(path))
-
-
-def _make_writable(output: Path) -> None:
+def _followed(source: str, steps: Steps[Restored]) -> Generator[Event, None, Restored]:
+    """What steps come to, with a word now and then on how far they are."""
+    told = 0.0
     try:
-        output.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=output):
-            pass
-    except OSError as error:
-        raise UserError(f"{output} cannot be written to.", f"{error}.", "Choose another output folder.") from error
+        while True:
+            share = next(steps)
+            if time.monotonic() - told >= PACE:
+                told = time.monotonic()
+                yield PhotoProgress(source, share)
+    except StopIteration as end:
+        found: Restored = end.value
+        return found
+    finally:
+        steps.close()
+
+
+def _report(plan: Sequence[Planned], ends: dict[str, PhotoRestored | PhotoKept | PhotoSkipped]) -> RestoreReport:
+    all_ends = [ends[str(item.source)] for item in plan]
+    return RestoreReport(
+        tuple(Path(end.target) for end in all_ends if isinstance(end, PhotoRestored)),
+        tuple((Path(end.path), end.reason) for end in all_ends if isinstance(end, PhotoSkipped)),
+        tuple(Path(end.target) for end in all_ends if isinstance(end, PhotoKept)),
+    )

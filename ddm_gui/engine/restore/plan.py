@@ -24,7 +24,7 @@ OUT_OF_MEMORY = ("out of memory", "not enough memory", "alloc")
 
 @dataclass(frozen=True)
 class Budget:
-    """What a photo may need while it is restored.
+    """What photos may need while they are restored: one, or several together that are in work at the same time.
 
     Raises:
         UserError: it is out of its bounds.
@@ -32,8 +32,9 @@ class Budget:
 
     memory_budget: float = setting(
         16.0,
-        "Memory for a photo",
-        "A photo that needs more is restored in smaller tiles, or left out.",
+        "Memory for photos",
+        "What photos in work at the same time may need, all together; one that needs more is restored in smaller "
+        "tiles, or left out.",
         scope=Scope.RUN,
         low=1.0,
         high=256.0,
@@ -91,7 +92,7 @@ def check_size(shape: tuple[int, ...], budget: Budget, of_tiles: float = 0.0) ->
         UserError: it does not.
     """
     height, width, _ = shape
-    needed = _of_photo(shape) + of_tiles
+    needed = PROGRAM + of_photo(shape) + of_tiles
     if needed > budget.memory_budget * 1e9:
         raise UserError(
             f"A photo of {width} x {height} pixels needs {needed / 1e9:.1f} GB to be restored.",
@@ -110,7 +111,7 @@ def within(budget: Budget, usual: Plan, shape: tuple[int, ...], of_tiles: Callab
     Raises:
         UserError: there is none.
     """
-    left = budget.memory_budget * 1e9 - _of_photo(shape)
+    left = budget.memory_budget * 1e9 - PROGRAM - of_photo(shape)
     here = [plan for plan in plans(usual) if plan.device == usual.device]
     chosen = next((plan for plan in here if of_tiles(shape[2], plan) <= left), here[-1])
     check_size(shape, budget, of_tiles(shape[2], chosen))
@@ -123,6 +124,6 @@ def told(usual: Plan, planned: Plan, done: Plan) -> str:
     return "" if done == usual else f"{why}: restored {', '.join(done.differences(usual))}."
 
 
-def _of_photo(shape: tuple[int, ...]) -> float:
-    """Bytes that a photo H x W x C needs, all in all, but for the tiles in work."""
-    return PROGRAM + 4.0 * COPIES * math.prod(shape)
+def of_photo(shape: tuple[int, ...]) -> float:
+    """Bytes that a photo H x W x C needs, but for the program itself and the tiles in work."""
+    return 4.0 * COPIES * math.prod(shape)

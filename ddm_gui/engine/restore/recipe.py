@@ -17,7 +17,7 @@ from ddm_gui.engine.restore.denoiser_files import default_denoiser
 from ddm_gui.engine.restore.dpir import Dpir
 from ddm_gui.engine.restore.evidence import MOVED, Evidence, evidence
 from ddm_gui.engine.restore.field_filter import cores
-from ddm_gui.engine.restore.plan import Budget, Plan, plans, ran_out_of_memory, told, within
+from ddm_gui.engine.restore.plan import Budget, Plan, of_photo, plans, ran_out_of_memory, told, within
 from ddm_gui.engine.restore.restorer import Blurred, Known, Pixels, Restorer, Steps, drained, pixel_weights
 from ddm_gui.engine.restore.tiles import bands
 from ddm_gui.engine.restore.trust import away_from_clipping, sureness, unclipped
@@ -156,12 +156,35 @@ def restore(
         UserError: the kernel's colours do not fit the photo's, or its light is another; or what came out cannot be
             right: it holds values that are no numbers, is one even area, or its mean colour has moved.
     """
+    return drained(restoring(photo, psf, recipe, device, judged, budget))
+
+
+def restoring(
+    photo: Photo,
+    psf: PsfGrid,
+    recipe: Recipe,
+    device: str = "cpu",
+    judged: bool = True,
+    budget: Budget | None = None,
+) -> Steps[Restored]:
+    """`restore`, step by step: it can be followed, and stopped."""
     _check_fits(psf, photo)
     if recipe.strength == 0.0:
         return Restored(photo, None)
-    found = drained(correcting(photo, psf, recipe.restorer, device, judged, budget))
+    found = yield from correcting(photo, psf, recipe.restorer, device, judged, budget)
     _mix(photo, found.pixels, recipe.strength, out=found.pixels)
     return Restored(photo.with_pixels(found.pixels), found.evidence, found.plan)
+
+
+def bytes_needed(shape: tuple[int, ...], psf: PsfGrid, restorer: Restorer, device: str, budget: Budget) -> float:
+    """What a photo H x W x C needs of this machine's memory while it is restored, but for the program itself.
+
+    Raises:
+        UserError: it is more than the budget, however the photo is cut up.
+    """
+    of_tiles = partial(restorer.bytes_of_tiles, psf)
+    plan = within(budget, restorer.usual_plan(device), shape, of_tiles)
+    return of_photo(shape) + of_tiles(shape[2], plan)
 
 
 def correcting(

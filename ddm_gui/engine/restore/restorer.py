@@ -71,6 +71,7 @@ class Restorer(ABC):
     title: ClassVar[str]
     citation: ClassVar[str]
     weighs_pixels: ClassVar[bool] = True  # in what it fits to the photo
+    photos_at_once: ClassVar[int] = 1  # more would take turns: torch has all cores at work, or a whole GPU
     copies: ClassVar[int]  # float32 copies of a tile, with all that lies around it, that are held at once, at most
 
     noise_sigma: float | None = number(

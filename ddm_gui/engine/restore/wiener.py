@@ -44,6 +44,8 @@ class Wiener(Restorer):
     name: ClassVar[str] = "wiener"
     title: ClassVar[str] = "Wiener"
     weighs_pixels: ClassVar[bool] = False
+    # A photo is read, measured and written by one core alone, a third of its time: the others have a second photo then.
+    photos_at_once: ClassVar[int] = 2
     citation: ClassVar[str] = "Wiener, 'Extrapolation, interpolation, and smoothing of stationary time series', 1949"
 
     def restoring(self, blurred: Blurred, plan: Plan) -> Steps[Channels]:

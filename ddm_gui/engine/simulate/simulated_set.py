@@ -147,7 +147,7 @@ def _write(photo: Photo, path: Path, file_format: str) -> None:
     if file_format == "dng":
         write_linear(photo, path)
     else:
-        write(photo, path, file_format)
+        write(photo, path)  # of its depth, in the format that its ending says
 
 
 def _truth(psf: PsfGrid, channels: int, about: Mapping[str, Any]) -> PsfGrid:
