@@ -34,7 +34,7 @@ LEARNED = "the learned kernel"
 REST = 200  # ms after the last key, before files are looked for
 PACE = 250  # ms between two looks at the table while it works
 STEPS = 1000  # of the progress bar
-SIZE = (960, 640)
+SIZE = (1000, 650)
 WIDTHS = (190, 130, 190)  # px of the columns but the last
 ROW = 26  # px
 DETAILS = 78  # px
@@ -165,15 +165,21 @@ class ExportDialog(QDialog):
     def _ask(self) -> None:
         folder = self.form.folder
         if folder is None or folder.resolve() in self._original_folders:
-            self._warn("This is the folder of the originals. Choose another one." if folder else "Choose a folder.")
+            self._refuse("This is the folder of the originals. Choose another one." if folder else "Choose a folder.")
             return
         try:
             self._asked = self.form.output(folder)
         except UserError as error:
-            self._asked = None
-            self._warn(str(error))
+            self._refuse(str(error))
             return
         self.plan_wanted.emit(self._originals, self._asked)
+
+    def _refuse(self, words: str) -> None:
+        """What is chosen gives no files; an answer that is on its way does not belong to it."""
+        self._asked = None
+        self._warn(words)
+        self.table.show_plan(())
+        self.form.show_plan(())
 
     def _warn(self, words: str) -> None:
         self._warning.setText(words)

@@ -14,6 +14,7 @@ from PySide6.QtWidgets import (
     QLabel,
     QLineEdit,
     QPushButton,
+    QSizePolicy,
     QSpinBox,
     QWidget,
 )
@@ -53,6 +54,7 @@ class ExportForm(QWidget):
         self.name_edit.setAccessibleDescription(fields)
         self.name_edit.setFixedWidth(NAME_WIDTH)
         self.example = label("", "muted")
+        self.example.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)  # long names widen nothing
         self.format_box = QComboBox()
         self.format_box.setAccessibleName("File format")
         for name, text in FORMAT_WORDS.items():
@@ -147,6 +149,7 @@ class ExportForm(QWidget):
         """What comes of the first photo's name, and how many files are there already."""
         first = plan[0] if plan else None
         self.example.setText(f"{first.source.name} becomes {first.target.name}" if first is not None else "")
+        self.example.setToolTip(self.example.text())
         there = sum(item.there for item in plan)
         verb = "is" if there == 1 else "are"
         self._existing_label.setText(f"{there:,} of {photos(len(plan))} {verb} there already")

@@ -38,8 +38,12 @@ from ddm_gui.engine.photos.formats import exif
 from ddm_gui.engine.photos.formats.metadata import Metadata
 from ddm_gui.engine.photos.photo import Photo, write
 from ddm_gui.engine.project import NAME
+from ddm_gui.engine.restore.plan import Plan
+from ddm_gui.engine.restore.restorer import Blurred, Pixels, Steps
+from ddm_gui.engine.restore.wiener import Wiener
 from ddm_gui.gui import controller as controller_module
 from ddm_gui.gui.dialogs import CloseDialog, ListDialog, SavingDialog, TroubleDialog
+from ddm_gui.gui.export_table import State
 from ddm_gui.gui.main_window import MainWindow
 from ddm_gui.gui.sources import Role
 from ddm_gui.gui.state import Phase
@@ -536,6 +540,55 @@ def test_the_export_says_which_lens_it_restores_with(
     window.run_bar.export_button.click()
     assert "Restore 2 photos with the opened lens “Helios”" in texts(window.export_dialog)
     window.export_dialog.close()
+
+
+def test_an_export_is_stopped_and_continued_and_a_damaged_photo_mended_and_tried_again(
+    window: MainWindow, qtbot: QtBot, own_folders: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    degraded = save_photos(own_folders / "degraded", 5)
+    whole = (degraded / "photo0.png").read_bytes()
+    (degraded / "photo0.png").write_bytes(whole[:-300])
+    PsfGrid(a_kernel(), 0.01).save(tmp_path / "lens.safetensors")
+    assert drop(window.folders.zones[Role.DEGRADED], degraded)
+    qtbot.waitUntil(lambda: window.controller.situation.degraded == 5, timeout=10_000)
+    window.controller.lenses.open(tmp_path / "lens.safetensors")
+    window.run_bar.export_button.click()
+    dialog = window.export_dialog
+    assert dialog is not None
+    dialog.form.folder_edit.setText(str(tmp_path / "out"))
+    dialog.form.name_edit.setText("{n} {stem}")
+
+    goes_on = False
+    work = Wiener.restoring
+
+    def restoring(self: Wiener, blurred: Blurred, plan: Plan) -> Steps[Pixels]:
+        while not (goes_on or blurred.photo.source == degraded / "photo1.png"):  # the person stops meanwhile
+            slowly()
+            yield 0.0
+        return (yield from work(self, blurred, plan))
+
+    def ended(message: str) -> bool:
+        return dialog._status.text() == message
+
+    monkeypatch.setattr(Wiener, "restoring", restoring)
+    qtbot.waitUntil(dialog.export_button.isEnabled, timeout=10_000)
+    dialog.export_button.click()
+    through = {State.LEFT_OUT, State.DONE}
+    qtbot.waitUntil(lambda: through == {row.state for row in dialog.table.rows[:2]}, timeout=60_000)
+    dialog.close_button.click()
+    qtbot.waitUntil(lambda: ended("Stopped: 1 photo written, 1 left out, 3 waiting."), timeout=60_000)
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["2 photo1.png"]
+    first = (tmp_path / "out" / "2 photo1.png").stat().st_mtime_ns
+    goes_on = True
+    dialog.export_button.click()
+    qtbot.waitUntil(lambda: ended("Done: 4 photos written, 1 left out."), timeout=60_000)
+    assert "the file is cut off" in dialog.details.toPlainText()
+    (degraded / "photo0.png").write_bytes(whole)
+    dialog.again_button.click()
+    qtbot.waitUntil(lambda: ended("Done: 5 photos written."), timeout=60_000)
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [f"{n + 1} photo{n}.png" for n in range(5)]
+    assert (tmp_path / "out" / "2 photo1.png").stat().st_mtime_ns == first
+    dialog.close_button.click()
 
 
 def test_lens_and_photo_change_places(
