@@ -12,6 +12,7 @@ from PySide6.QtGui import QDesktopServices
 from PySide6.QtWidgets import (
     QAbstractButton,
     QAbstractItemView,
+    QCheckBox,
     QDialog,
     QHeaderView,
     QPlainTextEdit,
@@ -38,6 +39,7 @@ SIZE = (1000, 650)
 WIDTHS = (190, 130, 190)  # px of the columns but the last
 ROW = 26  # px
 DETAILS = 78  # px
+ODD = (State.LEFT_OUT, State.REMARKABLE)  # what a person should look at
 
 
 class ExportDialog(QDialog):
@@ -75,6 +77,8 @@ class ExportDialog(QDialog):
         self.details = QPlainTextEdit()
         self.bar = QProgressBar()
         self._status = plain("", "muted")
+        self.odd_box = QCheckBox("Show only these")
+        self.odd_box.setAccessibleName("Show only photos that were left out, or of which there is something to read")
         self.open_button = QPushButton("Open folder")
         self.again_button = QPushButton("Try again")
         self.again_button.setToolTip("Those of the photos left out that are selected, or all, once they are mended")
@@ -89,6 +93,7 @@ class ExportDialog(QDialog):
         self.table.modelReset.connect(self._show_details)
         self.view.doubleClicked.connect(self._open_row)  # the Enter key is the default button's, as in all dialogs
         self.export_button.clicked.connect(self._export)
+        self.odd_box.toggled.connect(self._hide_rows)
         self.again_button.clicked.connect(self._try_again)
         self.open_button.clicked.connect(self._open_folder)
         self.close_button.clicked.connect(self.reject)
@@ -137,7 +142,11 @@ class ExportDialog(QDialog):
         layout.addWidget(self.view, 1)
         layout.addWidget(self.details)
         layout.addWidget(self.bar)
-        layout.addWidget(self._status)
+        below = horizontal(12)
+        below.addWidget(self._status)
+        below.addWidget(self.odd_box)
+        below.addStretch()
+        layout.addLayout(below)
         layout.addLayout(buttons)
 
     # What would come of it
@@ -247,8 +256,8 @@ class ExportDialog(QDialog):
         self.close_button.setText("Stop")
         self.bar.setValue(0)
         self.bar.show()
-        self._status.setText("Measuring the first photo…")
         self._pace.start()
+        self._show_progress()
         self._offer()
         self.export_wanted.emit(tuple(plan), replace(self._output, existing=existing))
 
@@ -281,6 +290,12 @@ class ExportDialog(QDialog):
             self.view.selectRow(place)
 
     @Slot()
+    def _hide_rows(self) -> None:
+        """Where only the odd ones are wanted, all others."""
+        for place, row in enumerate(self.table.rows):
+            self.view.setRowHidden(place, self.odd_box.isChecked() and row.state not in ODD)
+
+    @Slot()
     def _show_details(self) -> None:
         index = self.view.currentIndex()
         words = ""
@@ -309,4 +324,7 @@ class ExportDialog(QDialog):
         self.export_button.setText("Continue" if waiting < self.table.rowCount() and waiting else "Export")
         self.export_button.setEnabled(ready and waiting > 0)
         self.again_button.setVisible(ready and left_out > 0)
+        self.odd_box.setVisible(ready and any(row.state in ODD for row in self.table.rows))
+        if not self.odd_box.isVisibleTo(self):
+            self.odd_box.setChecked(False)
         self.open_button.setVisible(ready and any(row.state.has_file for row in self.table.rows))

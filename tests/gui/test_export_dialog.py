@@ -242,6 +242,20 @@ def test_photos_left_out_are_told_and_tried_again(dialog: ExportDialog, qtbot: Q
     assert [item.source.name for item in told.args[0]] == ["photo0.png"]
 
 
+def test_the_odd_ones_can_be_shown_alone(dialog: ExportDialog, qtbot: QtBot) -> None:
+    dialog.export_button.click()
+    restored(dialog, 0)
+    skipped(dialog, 1, "It is damaged.")
+    restored(dialog, 2, warning="This blur may not be the photo's own.")
+    dialog.show_end(stopped=False, failed=False)
+    assert [dialog.view.isRowHidden(row) for row in range(3)] == [False, False, False]
+    dialog.odd_box.click()
+    assert [dialog.view.isRowHidden(row) for row in range(3)] == [True, False, False]
+    dialog.again_button.click()  # while it works all are shown
+    assert [dialog.view.isRowHidden(row) for row in range(3)] == [False, False, False]
+    assert not dialog.odd_box.isVisible()
+
+
 def test_progress_counts_the_photos_of_the_run(dialog: ExportDialog) -> None:
     dialog.export_button.click()
     restored(dialog, 0)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import os
 from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -13,30 +15,40 @@ from ddm_gui.engine.events import Event
 
 Run = Generator[Event, None, None]
 
+SHARE = 0.75  # of the machine's memory, for all that is in work together: other programs are there, too
+
 
 class Room:
-    """Bytes that runs share: each waits until there are enough for it, so their sum never exceeds `size`."""
+    """Bytes that runs share: each waits until there are enough for it, so that the sum never exceeds `size`; one that
+    needs as much or more is alone."""
 
     def __init__(self, size: float) -> None:
-        self._free = size
+        self._size = self._free = size
         self._changed = Condition()
 
     @contextmanager
     def taken(self, needed: float) -> Iterator[None]:
-        """Waits for so many bytes, which others do not get meanwhile.
-
-        Args:
-            needed: no more than all that there is, or it would wait for ever.
-        """
+        """Waits for so many bytes, which others do not get meanwhile."""
+        taken = min(needed, self._size)
         with self._changed:
-            self._changed.wait_for(lambda: needed <= self._free)
-            self._free -= needed
+            self._changed.wait_for(lambda: taken <= self._free)
+            self._free -= taken
         try:
             yield
         finally:
             with self._changed:
-                self._free += needed
+                self._free += taken
                 self._changed.notify_all()
+
+
+def memory_for_many() -> float:
+    """Bytes of this machine that several photos may need together; infinite where the system does not say (Windows).
+
+    It has a say only in how many are in work at a time, never in what becomes of one.
+    """
+    if not hasattr(os, "sysconf"):
+        return math.inf
+    return SHARE * os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
 
 
 def side_by_side(runs: Sequence[Run], at_once: int) -> Run:

@@ -12,7 +12,7 @@ from pathlib import Path
 from ddm_gui.engine.errors import UserError
 from ddm_gui.engine.photos.naming import OWN_NAME, check_template, stems
 from ddm_gui.engine.photos.photo import Photo, check_depth, find_photos, in_light, read, read_header, targets, write
-from ddm_gui.engine.photos.photo_files import FORMATS
+from ddm_gui.engine.photos.photo_files import FORMATS, kind_by_name
 from ddm_gui.engine.receipt import Receipt
 
 
@@ -52,6 +52,15 @@ class Output:
             check_depth(FORMATS[self.file_format], self.depth)
         if not 1 <= self.quality <= 100:
             raise UserError(f"The quality cannot be {self.quality}.", "", "It may be 1 to 100.")
+
+    def check(self, target: Path) -> None:
+        """Looks whether a file with this ending holds the depth.
+
+        Raises:
+            UserError: it does not.
+        """
+        if self.depth is not None:
+            check_depth(kind_by_name(target), self.depth)
 
     def write(self, photo: Photo, target: Path) -> Receipt:
         """A restored photo, in display light, as a file.

@@ -11,7 +11,7 @@ from ddm_gui.engine.blur.psf import PsfGrid
 from ddm_gui.engine.errors import UserError
 from ddm_gui.engine.events import Event, Note, PhotoKept, PhotoProgress, PhotoRestored, PhotoSkipped, PhotoStarted
 from ddm_gui.engine.photos.photo import read, read_header
-from ddm_gui.engine.restore.in_flight import Room, Run, side_by_side
+from ddm_gui.engine.restore.in_flight import Room, Run, memory_for_many, side_by_side
 from ddm_gui.engine.restore.output import Existing, Output, Planned, is_done, make_writable, planned, refuse_replacing
 from ddm_gui.engine.restore.plan import PROGRAM, Budget
 from ddm_gui.engine.restore.recipe import Recipe, Restored, bytes_needed, restoring
@@ -52,10 +52,10 @@ def restore_planned(
 ) -> Generator[Event, None, RestoreReport]:
     """Restores photos into files, one for each and nothing else.
 
-    Several may be in work at the same time, as the restorer says, as far as the budget has memory for all of them; each
-    becomes the same bytes as if it were alone. Each file is complete or not there, so the run may be closed at any
-    event: it waits until the photos in work have come to a step, and leaves them. Under a PSF of linear light photos
-    are restored in linear light and written as they were encoded; those that do not tell their tone curve are left out.
+    Several may be in work at the same time, as the restorer says, as far as the budget and the machine have memory for
+    all of them; each becomes the same bytes as if it were alone. Each file is complete or not there, so the run may be
+    closed at any event: the photos in work are left at their next step. Under a PSF of linear light photos are restored
+    in linear light and written as they were encoded; those that do not tell their tone curve are left out.
 
     Args:
         plan: of `planned`, or a part of it: what was left out and is to be tried again, say.
@@ -64,8 +64,9 @@ def restore_planned(
         psf, recipe, device, budget: as `restore` takes them; a Wiener filter at full strength where no recipe is given.
 
     Yields:
-        PhotoStarted for each photo, PhotoProgress on the way, and then PhotoRestored, after its file is complete, or
-        PhotoKept or PhotoSkipped; in the order in which these come. Before them a Note where files are replaced.
+        PhotoStarted for each photo whose header can be read, PhotoProgress on the way, and then PhotoRestored, after
+        its file is complete, or PhotoKept or PhotoSkipped; in the order in which these come. Before them a Note where
+        files are replaced.
 
     Raises:
         UserError: before anything is written: what the restorer needs is missing, files are there and nobody said what
@@ -80,7 +81,7 @@ def restore_planned(
     if there and output.existing is Existing.REPLACE:
         yield Note(f"{there} of {len(plan)} files are there already, and are replaced.")
 
-    room = Room(budget.memory_budget * 1e9 - PROGRAM)
+    room = Room(min(budget.memory_budget * 1e9, memory_for_many()) - PROGRAM)
     runs = [_restored(item, len(plan), output, psf, recipe, device, budget, room) for item in plan]
     ends: dict[str, PhotoRestored | PhotoKept | PhotoSkipped] = {}
     events = side_by_side(runs, recipe.restorer.photos_at_once)
@@ -109,6 +110,7 @@ def _restored(
     """One photo, whatever becomes of it; `done` of its last event is for whoever counts them."""
     source = str(item.source)
     try:
+        output.check(item.target)
         header = read_header(item.source)
         shape = (header.height, header.width, header.channels)
         with room.taken(bytes_needed(shape, psf, recipe.restorer, device, budget)):
