@@ -28,7 +28,7 @@ from ddm_gui.engine.restore.output import Existing, Output, Planned
 from ddm_gui.gui.dialogs import plain
 from ddm_gui.gui.export_form import ExportForm
 from ddm_gui.gui.export_table import ExportTable, Row, State
-from ddm_gui.gui.parts import button, horizontal, vertical
+from ddm_gui.gui.parts import button, horizontal, label, vertical
 from ddm_gui.gui.words import duration, photos
 
 LEARNED = "the learned kernel"
@@ -76,7 +76,7 @@ class ExportDialog(QDialog):
         self.view = QTableView()
         self.details = QPlainTextEdit()
         self.bar = QProgressBar()
-        self._status = plain("", "muted")
+        self._status = label("", "muted")
         self.odd_box = QCheckBox("Show only these")
         self.odd_box.setAccessibleName("Show only photos that were left out, or of which there is something to read")
         self.open_button = QPushButton("Open folder")
