@@ -68,7 +68,8 @@ class Output:
         Raises:
             UserError: it cannot be written, or a file has come there that is not to be replaced.
         """
-        if self.existing in (Existing.REFUSE, Existing.NUMBER) and target.exists():
+        may_replace = self.existing in (Existing.KEEP, Existing.REPLACE)
+        if not may_replace and os.path.exists(target):  # no error where the folder may not be looked at any more
             raise UserError(f"{target} has come meanwhile.", "It is not replaced.", "Try again, under another name.")
         shown = in_light(photo, "display")
         return write(shown, target, self.file_format, self.quality, self.strip_private, self.depth)

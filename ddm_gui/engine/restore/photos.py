@@ -74,9 +74,9 @@ def restore_planned(
     """
     recipe, budget = recipe or Recipe(), budget or Budget()
     recipe.restorer.check()
+    make_writable(output.folder)
     if output.existing is Existing.REFUSE:
         refuse_replacing(plan)
-    make_writable(output.folder)
     there = sum(item.target.exists() for item in plan)
     if there and output.existing is Existing.REPLACE:
         yield Note(f"{there} of {len(plan)} files are there already, and are replaced.")
