@@ -77,3 +77,8 @@ def test_the_same_name_twice_gets_a_number() -> None:
     assert names == ["sharp.png", "sharp_2.png", "sharp.jpg"]
     avoided = [path.name for path in targets(sources, Path("out"), "png", stems(sources, "sharp"), ["Sharp_2.png"])]
     assert avoided == ["sharp.png", "sharp_3.png", "sharp_4.png"]
+
+
+def test_a_real_raw_photo_tells_its_lens_and_its_day(shared_data: Path) -> None:
+    raw = shared_data / "raw" / "canon_eos_6d_linear.dng"
+    assert stems([raw], "{date} {lens} {n}") == ["2019-06-06 EF24-105mm f-4L IS USM 1"]
