@@ -662,6 +662,18 @@ def test_a_restored_photo_is_replaced_kept_or_numbered_only_where_that_is_said(
         main([*words, "--replace", "--number"])
 
 
+def test_the_limit_on_sizes_can_be_typed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(photo.LIMIT, "0.0005")
+    photo.write(Photo(np.full((30, 40, 1), 0.5, dtype=np.float32), 8), tmp_path / "a.png")
+    assert main(["photos", str(tmp_path)]) == DONE
+    reason = "It is 40 x 30 pixels, more than 0.0005 megapixels. Where it really is so large, allow 1"
+    assert reason in capsys.readouterr().err
+    assert main(["photos", str(tmp_path), "--largest-photo", "1"]) == DONE
+    assert "40 x 30" in capsys.readouterr().out
+
+
 def test_photos_are_told_by_camera_lens_aperture_and_size(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for name, aperture in (("a", 5.6), ("b", 16.0), ("c", 16.0)):
         tags = {271: "Canon", 272: "Canon EOS 6D", exif.EXIF_DIRECTORY: {33437: aperture, 37386: 50.0}}

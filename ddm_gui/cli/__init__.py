@@ -12,6 +12,7 @@ from ddm_gui.cli import demo, denoiser, learn, lens, photos, restore, score, sim
 from ddm_gui.cli.exit_codes import BUG, DONE, MENDABLE, UNREAD
 from ddm_gui.cli.reporter import Reporter
 from ddm_gui.engine.errors import UserError
+from ddm_gui.engine.photos.photo import allow
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -39,6 +40,8 @@ def _run(argv: list[str] | None) -> int:
         parser.print_help()
         return DONE
     reporter = Reporter(as_json=arguments.json)
+    if getattr(arguments, "largest_photo", None) is not None:
+        allow(arguments.largest_photo)
     try:
         return int(arguments.action(arguments, reporter))
     except UserError as error:

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from ddm_gui.cli.options import add_fields, finish, typed_of
+from ddm_gui.cli.options import add_fields, add_limit, finish, typed_of
 from ddm_gui.cli.reporter import Reporter
 from ddm_gui.engine.denoiser_settings import DenoiserSettings
 from ddm_gui.engine.restore.denoiser_files import file_named, folder
@@ -20,6 +20,7 @@ def add(commands: Any) -> None:
     place.add_argument("--name", help=f"by which it is kept in {folder()} (default: that of the photos' folder)")
     place.add_argument("--output", type=Path, metavar="FILE", help="a safetensors file of its own, kept elsewhere")
     add_fields(parser.add_argument_group("settings"), DenoiserSettings)
+    add_limit(parser)
     finish(parser, run)
 
 

@@ -7,7 +7,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-from ddm_gui.cli.options import add_settings, chosen_settings, finish
+from ddm_gui.cli.options import add_limit, add_settings, chosen_settings, finish
 from ddm_gui.cli.reporter import Reporter
 from ddm_gui.engine.errors import UserError
 from ddm_gui.engine.events import (
@@ -27,6 +27,7 @@ def add(commands: Any) -> None:
     parser.add_argument("--again", action="store_true", help="learn the kernel again, on the step 1 that is there")
     parser.add_argument("--truth", type=Path, metavar="PSF", help="a true psf.safetensors to compare with at the end")
     add_settings(parser)
+    add_limit(parser)
     finish(parser, run)
 
 
@@ -35,7 +36,8 @@ def run(arguments: argparse.Namespace, reporter: Reporter) -> int:
     from ddm_gui.engine.pipeline import learn
 
     project = _project_to_learn(arguments)
-    resume = subprocess.list2cmdline(["ddm", "learn", "--project", str(project.root)])
+    limit = [] if arguments.largest_photo is None else ["--largest-photo", f"{arguments.largest_photo:g}"]
+    resume = subprocess.list2cmdline(["ddm", "learn", "--project", str(project.root), *limit])
     return reporter.run(learn(project, arguments.only, arguments.again, arguments.truth), resume)
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from ddm_gui.cli.reporter import Reporter
 from ddm_gui.engine.denoiser_settings import DenoiserSettings
+from ddm_gui.engine.photos.photo import LARGEST_MEGAPIXELS, LIMIT
 from ddm_gui.engine.presets import PRESETS, preset
 from ddm_gui.engine.settings import Settings
 
@@ -17,6 +18,16 @@ def finish(parser: argparse.ArgumentParser, action: Callable[[argparse.Namespace
     """What all commands share."""
     parser.add_argument("--json", action="store_true", help="print events as lines of JSON")
     parser.set_defaults(action=action)
+
+
+def add_limit(parser: argparse.ArgumentParser) -> None:
+    """For commands that read photos."""
+    parser.add_argument(
+        "--largest-photo",
+        type=float,
+        metavar="MP",
+        help=f"refuse photos of more megapixels, by their headers (default: {LARGEST_MEGAPIXELS:g}, or {LIMIT})",
+    )
 
 
 def add_settings(parser: argparse.ArgumentParser) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ddm_gui.cli.exit_codes import DONE
-from ddm_gui.cli.options import finish
+from ddm_gui.cli.options import add_limit, finish
 from ddm_gui.cli.reporter import Reporter
 from ddm_gui.engine.errors import UserError
 from ddm_gui.engine.events import (
@@ -21,6 +21,7 @@ def add(commands: Any) -> None:
     """Its options."""
     parser = commands.add_parser("photos", help="tell cameras, lenses, apertures and sizes of photos")
     parser.add_argument("photos", type=Path, nargs="+", metavar="PATH", help="photos or folders")
+    add_limit(parser)
     finish(parser, run)
 
 
@@ -34,7 +35,7 @@ def run(arguments: argparse.Namespace, reporter: Reporter) -> int:
         try:
             taken.append(Taken.read(path))
         except UserError as error:
-            reporter.show(PhotoSkipped(str(path), error.why or str(error)))
+            reporter.show(PhotoSkipped(str(path), error.reason))
     for one in taken if arguments.json else ():
         shot = {"camera": one.shot.camera, "lens": one.shot.lens, "aperture": one.shot.aperture}
         row = {"path": str(one.path), **shot, "focal_length": one.shot.focal_length}

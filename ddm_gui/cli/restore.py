@@ -7,7 +7,7 @@ from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
-from ddm_gui.cli.options import add_kinds, finish, option, typed_of, value
+from ddm_gui.cli.options import add_kinds, add_limit, finish, option, typed_of, value
 from ddm_gui.cli.reporter import Reporter
 from ddm_gui.engine.blur.psf_files import load_psf
 from ddm_gui.engine.events import Note
@@ -72,6 +72,7 @@ def add(commands: Any) -> None:
             option(item.name), type=value, default=item.default, metavar=item.metadata["unit"], help=text
         )
     add_kinds(parser, RESTORERS, "settings of a restorer")
+    add_limit(parser)
     finish(parser, run)
 
 

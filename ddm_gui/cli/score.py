@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ddm_gui.cli.exit_codes import DONE
-from ddm_gui.cli.options import finish
+from ddm_gui.cli.options import add_limit, finish
 from ddm_gui.cli.reporter import Reporter
 from ddm_gui.engine.blur.psf_files import load_psf
 from ddm_gui.engine.errors import UserError
@@ -31,6 +31,7 @@ def add(commands: Any) -> None:
     parser.add_argument("--lpips-backbone", type=Path, metavar="FILE", help=backbone)
     heads = "for LPIPS of the photos: its linear heads for AlexNet, version 0.1 (alex.pth)"
     parser.add_argument("--lpips-heads", type=Path, metavar="FILE", help=heads)
+    add_limit(parser)
     finish(parser, run)
 
 

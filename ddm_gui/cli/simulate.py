@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ddm_gui.cli.exit_codes import DONE
-from ddm_gui.cli.options import add_kinds, finish, option, typed_of
+from ddm_gui.cli.options import add_kinds, add_limit, finish, option, typed_of
 from ddm_gui.cli.reporter import Reporter
 from ddm_gui.engine.blur.noise import PhotonNoise
 from ddm_gui.engine.blur.psf import PsfGrid
@@ -39,6 +39,7 @@ def add(commands: Any) -> None:
     parser.add_argument("--split", action="store_true", help="keep half of the photos as clean ones, degrade the rest")
     formats = "file format (default: png); dng: linear light, which --light linear learns from"
     parser.add_argument("--format", choices=("png", "tiff16", "dng"), default="png", help=formats)
+    add_limit(parser)
     finish(parser, run)
 
 

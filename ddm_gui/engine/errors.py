@@ -15,5 +15,10 @@ class UserError(Exception):
         self.why = why
         self.todo = todo
 
+    @property
+    def reason(self) -> str:
+        """Why, and what to do: for lists that name what happened themselves."""
+        return " ".join(part for part in (self.why, self.todo) if part) or self.what
+
     def __str__(self) -> str:
         return " ".join(part for part in (self.what, self.why, self.todo) if part)

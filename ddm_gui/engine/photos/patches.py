@@ -143,7 +143,7 @@ class PatchPool:
             try:
                 headers[path] = _usable_header(path, patch_size - mirrored)
             except UserError as error:
-                skipped.append(PhotoSkipped(str(path), error.why or str(error)))
+                skipped.append(PhotoSkipped(str(path), error.reason))
                 yield skipped[-1]
         if not headers:
             raise _nothing_left(skipped)
@@ -176,7 +176,7 @@ class PatchPool:
             try:
                 photo = reading(path)
             except UserError as error:
-                skipped.append(PhotoSkipped(str(path), error.why or str(error)))
+                skipped.append(PhotoSkipped(str(path), error.reason))
                 yield skipped[-1]
                 continue
             size = photo.pixels.shape[:2]
@@ -356,7 +356,7 @@ def _check_side(name: str, files: Sequence[Path], smallest: int) -> int:
         try:
             headers[path] = read_header(path)
         except UserError as error:
-            reasons.append(PhotoSkipped(str(path), error.why or str(error)))
+            reasons.append(PhotoSkipped(str(path), error.reason))
     if not headers:
         raise _nothing_left(reasons)
     channels = _common_channels(headers)

@@ -7,6 +7,7 @@ refused with a sentence, never approximated; and what is written is read again, 
 
 from __future__ import annotations
 
+import math
 import os
 import struct
 import threading
@@ -39,7 +40,7 @@ from ddm_gui.engine.receipt import Receipt
 READERS: dict[str, Any] = {"PNG": png, "JPEG": jpeg, "TIFF": tiff, "FITS": fits, "RAW": raw}
 
 LARGEST_MEGAPIXELS = 400.0  # 4.8 GB as float32 colour; a larger claim is more likely a damaged or hostile header
-LIMIT = "DDM_LARGEST_PHOTO"  # the environment variable by which a person sets another limit, in megapixels
+LIMIT = "DDM_LARGEST_PHOTO"  # the environment variable that holds another limit, in megapixels: see `allow`
 
 # What the libraries raise on a file that is damaged or not what its name says.
 BAD_FILE = (
@@ -121,6 +122,11 @@ class PhotoHeader:
 def upright(photo: Photo) -> NDArray[np.float32]:
     """The photo's pixels as they are to be shown: a read-only view."""
     return exif_tags.turned(photo.pixels, photo.orientation)
+
+
+def allow(megapixels: float) -> None:
+    """Another limit on sizes than LARGEST_MEGAPIXELS, for this process and those that it starts."""
+    os.environ[LIMIT] = str(megapixels)
 
 
 def read_header(path: Path) -> PhotoHeader:
@@ -230,7 +236,7 @@ def thumbnail(path: Path, size: int) -> NDArray[np.uint8]:
     header, kind = read_header(path), kind_of(path)
     if kind == "RAW":
         with _reading(path):
-            image, orientation = raw.preview(path)
+            image, orientation = raw.preview(path, size)
     elif kind == "JPEG":
         with _reading(path):
             image = jpeg.thumbnail(path, size, header.channels)
@@ -324,12 +330,13 @@ def _layout(path: Path) -> Layout:
     """
     with _reading(path):
         about: Layout = READERS[kind_of(path)].layout(path)
-    largest = _largest_megapixels()
-    if about.width * about.height > largest * 1e6:
+    largest, size = _largest_megapixels(), about.width * about.height / 1e6
+    if size > largest:
         raise UserError(
             f"{path} cannot be read.",
             f"It is {about.width} x {about.height} pixels, more than {largest:g} megapixels.",
-            f"Cut it into smaller photos, or set the environment variable {LIMIT} to more megapixels.",
+            f"Where it really is so large, allow {math.ceil(size)}: by --largest-photo {math.ceil(size)}, or for the "
+            f"window by the environment variable {LIMIT}.",
         )
     return about
 
@@ -338,9 +345,16 @@ def _largest_megapixels() -> float:
     """The limit on sizes, as a person set it."""
     said = os.environ.get(LIMIT, "")
     try:
-        return float(said) if said else LARGEST_MEGAPIXELS
-    except ValueError as error:
-        raise UserError(f"{LIMIT} is '{said}'.", "It must be a number of megapixels.", "Set it to 400, say.") from error
+        largest = float(said) if said else LARGEST_MEGAPIXELS
+    except ValueError:
+        largest = math.nan
+    if not 0 < largest < math.inf:
+        raise UserError(
+            f"The limit on the size of photos (--largest-photo, or {LIMIT}) cannot be '{said}'.",
+            "It must be a number of megapixels above 0.",
+            f"{LARGEST_MEGAPIXELS:g} is usual.",
+        )
+    return largest
 
 
 def _written_as(photo: Photo, path: Path, file_format: str, depth: int | None) -> tuple[str, int]:

@@ -23,6 +23,7 @@ from ddm_gui.engine.photos.photo import (
     LIMIT,
     Photo,
     PhotoHeader,
+    allow,
     read,
     read_header,
     rounded,
@@ -273,11 +274,40 @@ def test_the_limit_on_sizes_is_a_persons_to_set(folder: Path, monkeypatch: pytes
     monkeypatch.setenv(LIMIT, "0.0001")
     with pytest.raises(UserError, match=r"more than 0\.0001 megapixels"):
         read_header(folder / "a.png")
-    monkeypatch.setenv(LIMIT, "0.0002")
+    allow(0.0002)
     assert read_header(folder / "a.png").width == 20
-    monkeypatch.setenv(LIMIT, "many")
-    with pytest.raises(UserError, match="must be a number"):
+    for wrong in ("many", "nan", "-1"):
+        monkeypatch.setenv(LIMIT, wrong)
+        with pytest.raises(UserError, match="must be a number of megapixels above 0"):
+            read_header(folder / "a.png")
+    monkeypatch.setenv(LIMIT, "0.0001")
+    with pytest.raises(UserError) as refusal:
         read_header(folder / "a.png")
+    assert "--largest-photo 1," in refusal.value.todo
+    assert LIMIT in refusal.value.todo
+
+
+@pytest.mark.parametrize("name", ["a.jpg", "a.tif", "a.fits"])
+def test_sizes_are_taken_from_the_header_of_each_format(folder: Path, name: str) -> None:
+    """Headers that claim 30000 x 30000, over the pixels of a small picture."""
+    if name == "a.fits":
+        cards = ["SIMPLE  =                    T", "BITPIX  =                    8", "NAXIS   =                    2"]
+        cards += ["NAXIS1  =                30000", "NAXIS2  =                30000", "END"]
+        (folder / name).write_bytes("".join(card.ljust(80) for card in cards).encode().ljust(2880) + bytes(2880))
+    else:
+        image("RGB").save(folder / name)
+        content = bytearray((folder / name).read_bytes())
+        if name == "a.jpg":
+            struct.pack_into(">HH", content, content.index(b"\xff\xc0") + 5, 30000, 30000)
+        else:  # width and height, as Pillow writes them
+            for tag, value in ((256, 20), (257, 10)):
+                at = content.index(struct.pack("<HHLL", tag, 4, 1, value))
+                struct.pack_into("<L", content, at + 8, 30000)
+        (folder / name).write_bytes(content)
+    with pytest.raises(UserError, match="30000 x 30000 pixels, more than 400 megapixels"):
+        read(folder / name)
+    with pytest.raises(UserError, match="more than 400 megapixels"):
+        thumbnail(folder / name, 64)
 
 
 @pytest.mark.parametrize("suffix", [".png", ".jpg", ".tif"])

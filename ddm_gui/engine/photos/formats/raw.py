@@ -63,8 +63,9 @@ def decode(path: Path, light: str = "display") -> Decoded:
     return Decoded(values, None, replace(about, exif=exif_tags.with_orientation(about.exif, orientation)))
 
 
-def preview(path: Path) -> tuple[Image.Image, int]:
-    """The embedded preview, or else the development at half size; and the EXIF orientation of either.
+def preview(path: Path, size: int) -> tuple[Image.Image, int]:
+    """The embedded preview, decoded at a fraction of its size where that is larger than `size` px still, or else the
+    development at half size; and the EXIF orientation of either.
 
     Raises:
         rawpy.LibRawError, OSError: it is damaged or of an unknown camera.
@@ -77,6 +78,7 @@ def preview(path: Path) -> tuple[Image.Image, int]:
             return Image.fromarray(pixels.squeeze()), orientation
         if isinstance(embedded.data, bytes):
             with JpegImageFile(io.BytesIO(embedded.data)) as image:
+                image.draft("RGB", (size, size))  # which also bounds what a hostile preview can take
                 return image.convert("RGB"), orientation
         return Image.fromarray(embedded.data), orientation
 

@@ -36,7 +36,8 @@ APART = frozenset({XMP, IPTC, PHOTOSHOP, ICC_PROFILE})  # which have a place of 
 SUBFILE, EXTRA_SAMPLES = 254, 338
 NONE, LZW, FLOAT_DIFFERENCES = 1, 5, 3
 ZIP = (8, 32946)
-PLAIN = (NONE, *ZIP, 32773)  # compressions that tifffile decodes by itself; 32773: PackBits
+PLAIN = (NONE, 32773)  # compressions that tifffile decodes by itself, and that unpack to little; 32773: PackBits
+LARGEST_TILE = 1 << 24  # pixels; a larger one in a smaller picture would take memory that its size does not tell of
 AT_ONCE = 64_000_000  # bytes of LZW that are decoded in one go: Pillow refuses pictures of more than 179 million values
 CHANNELS = {0: 1, 1: 1, 2: 3, 3: 3, 6: 3}  # by photometric interpretation: grey (two ways), RGB, palette, YCbCr
 WORDS = {5: "CMYK", 8: "CIELAB", 9: "ICCLAB", 10: "ITULAB", 32803: "unprocessed RAW", 34892: "linear RAW"}
@@ -154,6 +155,8 @@ def _layout(path: Path, page: Any) -> Layout:
     samples = 1 if photometric == 3 else channels
     if page.samplesperpixel not in (samples, samples + 1) or page.imagedepth != 1:
         raise _refused(path, f"It has {page.samplesperpixel} values per pixel", "RGB or grey")
+    if page.is_tiled and page.tilewidth * page.tilelength > max(LARGEST_TILE, page.imagewidth * page.imagelength):
+        raise ValueError(f"tiles of {page.tilewidth} x {page.tilelength} pixels are larger than the picture")
     alpha = page.samplesperpixel == samples + 1
     return Layout(int(page.imagewidth), int(page.imagelength), channels, alpha, bits)
 
@@ -273,7 +276,8 @@ Unpack = Callable[[list[bytes], int, int, int], NDArray[np.uint8]]
 
 
 def _decode_segments(page: Any, unpack: Unpack) -> NDArray[Any]:
-    """Pixels of which tifffile leaves the compression (LZW) or the differences (of floats) to a package of its own."""
+    """Pixels of which tifffile leaves the compression (LZW) or the differences (of floats) to a package of its own, or
+    which would unpack to any size (ZIP)."""
     planes = page.samplesperpixel if int(page.planarconfig) == 2 else 1
     samples = page.samplesperpixel // planes
     kind = page.dtype.newbyteorder(page.parent.byteorder)
@@ -292,7 +296,8 @@ def _decode_segments(page: Any, unpack: Unpack) -> NDArray[Any]:
             data = _without_float_differences(data, samples, kind)
         values = data.view(kind).astype(page.dtype).reshape(total_rows, columns, samples)
         if int(page.predictor) == 2:  # differences to the left neighbour, modulo 2^8 or 2^16 (TIFF 6.0, section 14)
-            values = np.cumsum(values, axis=1, dtype=page.dtype)
+            whole = np.dtype(f"u{page.dtype.itemsize}")
+            values = np.cumsum(values.view(whole), axis=1, dtype=whole).view(page.dtype)
         if page.is_tiled:
             values = values.reshape(down, across, rows, columns, samples).swapaxes(1, 2)
             values = values.reshape(down * rows, across * columns, samples)[:height, :width]

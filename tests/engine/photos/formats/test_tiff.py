@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import tracemalloc
 import zlib
 from pathlib import Path
 from typing import Any
@@ -53,10 +54,34 @@ def test_reads_what_tifffile_writes(
 def test_reads_planes_and_tiles(tmp_path: Path, depth: int) -> None:
     pixels = values(depth, 3)
     planes = np.moveaxis(pixels, -1, 0)
-    tifffile.imwrite(tmp_path / "p.tif", planes, photometric="rgb", planarconfig="separate", metadata=None)
-    tifffile.imwrite(tmp_path / "t.tif", pixels, photometric="rgb", tile=(16, 16), metadata=None)
-    assert np.array_equal(tiff.decode(tmp_path / "p.tif").values, pixels)
-    assert np.array_equal(tiff.decode(tmp_path / "t.tif").values, pixels)
+    for options in ({}, {"compression": "zlib", "predictor": True}):
+        tifffile.imwrite(
+            tmp_path / "p.tif", planes, photometric="rgb", planarconfig="separate", metadata=None, **options
+        )
+        tifffile.imwrite(tmp_path / "t.tif", pixels, photometric="rgb", tile=(16, 16), metadata=None, **options)
+        assert np.array_equal(tiff.decode(tmp_path / "p.tif").values, pixels)
+        assert np.array_equal(tiff.decode(tmp_path / "t.tif").values, pixels)
+
+
+def test_zip_unpacks_to_no_more_than_the_header_says(tmp_path: Path) -> None:
+    """A strip of 16 x 16 bytes that goes on for 64 MB, and a tile that claims to be as large."""
+    zeros = zlib.compress(bytes(1 << 26), 9)
+
+    def file(name: str, *entries: ifd.Entry) -> Path:
+        shared = [ifd.number(tag, [value], "<") for tag, value in ((256, 16), (257, 16), (258, 8), (259, 8), (262, 1))]
+        directory = ifd.Directory(tuple(shared)).with_entries([ifd.number(277, [1], "<"), *entries])
+        (tmp_path / name).write_bytes(ifd.write(ifd.Structure("<", (directory,))))
+        return tmp_path / name
+
+    strip = file("s.tif", ifd.Entry(273, ifd.LONG, 1, blocks=(zeros,)), ifd.number(279, [len(zeros)], "<"))
+    tracemalloc.start()
+    assert tiff.decode(strip).values.shape == (16, 16, 1)
+    assert tracemalloc.get_traced_memory()[1] < 1 << 22
+    tracemalloc.stop()
+    sizes = [ifd.number(tag, [1 << 13], "<") for tag in (322, 323)]
+    tile = file("t.tif", *sizes, ifd.Entry(324, ifd.LONG, 1, blocks=(zeros,)), ifd.number(325, [len(zeros)], "<"))
+    with pytest.raises(ValueError, match="larger than the picture"):
+        tiff.layout(tile)
 
 
 @pytest.mark.parametrize("predictor", [1, 2])
