@@ -1,7 +1,8 @@
 """Directories of TIFF (6.0, section 2; BigTIFF too), of which EXIF is made: read and written to the last byte.
 
 Values are never interpreted, so private tags and odd ones come through as they are. What lies outside of the file, or
-points back to where the reader has been, is left out.
+points back to where the reader has been, is left out. A maker note, in which there may be offsets of its own, is
+written where it lay in the file that it was read from.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import io
 import struct
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import IO
 
 SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
@@ -18,12 +19,14 @@ LONG, LONG8 = 4, 16
 
 SUB_PICTURES, EXIF, GPS, INTEROPERABILITY = 330, 34665, 34853, 40965
 POINTERS = (SUB_PICTURES, EXIF, GPS, INTEROPERABILITY)  # tags whose values are directories
+MAKER_NOTE = 37500
 BLOCKS = {273: 279, 324: 325, 513: 514}  # tags that say where strips, tiles and a thumbnail lie: and how long they are
 
 DEEPEST = 4
 MOST_DIRECTORIES = 10_000
 MOST_ENTRIES = 4_096  # of one directory; cameras write some hundred at most
 LARGEST_VALUE = 1 << 28  # bytes
+FARTHEST = 1 << 16  # bytes into a file: a maker note that lay behind is written elsewhere, or the file would be padded
 CLASSIC_LIMIT = (1 << 32) - 1  # bytes that TIFF's offsets reach
 
 
@@ -31,7 +34,8 @@ CLASSIC_LIMIT = (1 << 32) - 1  # bytes that TIFF's offsets reach
 class Entry:
     """One tag: its type, how many values, and these in the structure's byte order.
 
-    A pointer holds `directories` instead, and a tag of BLOCKS the `blocks` of bytes that it points to.
+    A pointer holds `directories` instead, and a tag of BLOCKS the `blocks` of bytes that it points to. `place` is where
+    in its file a maker note lay; None: nowhere yet.
     """
 
     tag: int
@@ -40,6 +44,7 @@ class Entry:
     data: bytes = b""
     directories: tuple[Directory, ...] = ()
     blocks: tuple[bytes, ...] = ()
+    place: int | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True)
@@ -142,11 +147,13 @@ def with_blocks(directory: Directory, stream: IO[bytes], order: str) -> Director
     return Directory(tuple(loaded))
 
 
-def write(structure: Structure) -> bytes:
-    """A whole TIFF structure; BigTIFF where it is larger than TIFF can be."""
-    parts = _Writer(structure.order, wide=False).file(structure)
+def write(structure: Structure, padded: bool = True) -> bytes:
+    """A whole TIFF structure; BigTIFF where it is larger than TIFF can be. The first picture's maker note gets its
+    place again, with zeros before it, unless that is too far (FARTHEST), or nothing is to be `padded`."""
+    note = structure.first.inside(EXIF).get(MAKER_NOTE) if padded else None
+    parts = _Writer(structure.order, False, note).file(structure)
     if sum(map(len, parts)) > CLASSIC_LIMIT:
-        parts = _Writer(structure.order, wide=True).file(structure)
+        parts = _Writer(structure.order, True, note).file(structure)
     return b"".join(parts)
 
 
@@ -255,12 +262,13 @@ class _Reader:
         size = SIZES.get(kind, 0) * count
         if size == 0 or size > LARGEST_VALUE:
             return None
-        data = raw[4 + half : 4 + half + size]
+        data, place = raw[4 + half : 4 + half + size], None
         if size > half:
-            data = self._at(self._number("Q" if self.wide else "L", raw[4 + half :]), size)
+            place = self._number("Q" if self.wide else "L", raw[4 + half :])
+            data = self._at(place, size)
         if len(data) < size:
             return None
-        entry = Entry(tag, kind, count, data)
+        entry = Entry(tag, kind, count, data, place=place if tag == MAKER_NOTE else None)
         if tag not in POINTERS:
             return entry
         if depth >= DEEPEST:
@@ -271,17 +279,26 @@ class _Reader:
 
 
 class _Writer:
-    """Lays directories out one after the other: table, values, directories inside, blocks."""
+    """Lays directories out one after the other: table, values, directories inside, blocks. The maker note, where there
+    is one that has its place, comes before all of them."""
 
-    def __init__(self, order: str, wide: bool) -> None:
+    def __init__(self, order: str, wide: bool, note: Entry | None) -> None:
         self.order, self.wide = order, wide
         self.letter, self.word = ("Q", 8) if wide else ("L", 4)
+        self.head = 16 if wide else 8
+        has_place = note is not None and note.place is not None and self.head <= note.place <= FARTHEST
+        self.note = note if has_place else None
 
     def file(self, structure: Structure) -> list[bytes]:
+        before = b""
+        if self.note is not None and self.note.place is not None:
+            before = bytes(self.note.place - self.head) + self.note.data
+            before += bytes(len(before) % 2)
+        place = self.head + len(before)
         mark = b"II" if self.order == "<" else b"MM"
         parts = [mark + struct.pack(self.order + "H", 43 if self.wide else 42)]
-        parts.append(struct.pack(self.order + "HHQ", 8, 0, 16) if self.wide else struct.pack(self.order + "L", 8))
-        place = 16 if self.wide else 8
+        where = struct.pack(self.order + "HHQ", 8, 0, place) if self.wide else struct.pack(self.order + "L", place)
+        parts += [where, before]
         for index, directory in enumerate(structure.directories):
             made, place = self._directory(directory, place, index + 1 < len(structure.directories))
             parts += made
@@ -307,14 +324,16 @@ class _Writer:
                     at += len(block) + padded
                 kind, count = (LONG8 if self.wide else LONG), len(offsets)
                 data = struct.pack(f"{self.order}{count}{self.letter}", *(self._limited(offset) for offset in offsets))
-            if len(data) > self.word:
-                field = struct.pack(self.order + self.letter, self._limited(at))
+            if entry is self.note:
+                word = struct.pack(self.order + self.letter, entry.place)
+            elif len(data) > self.word:
+                word = struct.pack(self.order + self.letter, self._limited(at))
                 padded = len(data) % 2
                 behind += [data, b"\0" * padded]
                 at += len(data) + padded
             else:
-                field = data.ljust(self.word, b"\0")
-            table.append(struct.pack(self.order + "HH" + self.letter, entry.tag, kind, count) + field)
+                word = data.ljust(self.word, b"\0")
+            table.append(struct.pack(self.order + "HH" + self.letter, entry.tag, kind, count) + word)
         head = struct.pack(self.order + ("Q" if self.wide else "H"), len(directory.entries))
         after = struct.pack(self.order + self.letter, self._limited(at) if followed else 0)
         return [head, *table, after, *behind], at

@@ -21,7 +21,6 @@ APP0 = 0xE0
 JFIF, EXIF, XMP = b"JFIF\0", b"Exif\0\0", b"http://ns.adobe.com/xap/1.0/\0"
 ICC, PHOTOSHOP, FURTHER_PICTURES, ADOBE = b"ICC_PROFILE\0", b"Photoshop 3.0\0", b"MPF\0", b"Adobe"
 LONGEST = 65533  # bytes that a segment holds
-MAKER_NOTE = 37500
 FULL_COLOUR = 0  # Pillow's word for a chroma that is not subsampled
 
 
@@ -204,17 +203,21 @@ def _jfif(dpi: tuple[float, float] | None) -> bytes:
 
 
 def _fitting(exif: bytes | None) -> tuple[bytes | None, list[str]]:
-    """EXIF as it is where it fits into a segment; or less thumbnail and maker note; or the orientation alone."""
+    """EXIF as it is where it fits into a segment; or its maker note elsewhere; or less thumbnail and maker note; or the
+    orientation alone."""
     longest = LONGEST - len(EXIF)
     if exif is None or len(exif) <= longest:
         return exif, []
     structure, damaged = exif_tags.structure_of(exif)
     if damaged or not structure.directories:
         return None, damaged
+    loose = ifd.write(structure, padded=False)
+    if len(loose) <= longest:
+        return loose, []
     first = structure.first
     pointer = first.get(ifd.EXIF)
     if pointer is not None:
-        inner = first.inside(ifd.EXIF).without([MAKER_NOTE])
+        inner = first.inside(ifd.EXIF).without([ifd.MAKER_NOTE])
         first = first.with_entries([ifd.Entry(ifd.EXIF, pointer.kind, 1, directories=(inner,))])
     shorter = ifd.write(ifd.Structure(structure.order, (first,)))
     if len(shorter) <= longest:

@@ -9,14 +9,13 @@ from ddm_gui.engine.photos.formats import exif as exif_tags
 from ddm_gui.engine.photos.formats import ifd, photoshop
 from ddm_gui.engine.photos.formats.metadata import Metadata
 
-MAKER_NOTE = 37500  # which holds serial numbers, thumbnails and more, in the makers' own ways
 PRIVATE_TAGS = {
     0xA430: "owner",
     0xA431: "serial numbers",
     0xA435: "serial numbers",
     0xC62F: "serial numbers",  # of DNG
     0xA420: "serial numbers",  # the picture's own
-    MAKER_NOTE: "maker note",
+    ifd.MAKER_NOTE: "maker note",  # which holds serial numbers, thumbnails and more, in the makers' own ways
 }
 # IPTC IIM 4.2, record 2: city, sublocation, province, country (two ways), content location (two ways)
 PLACES = frozenset((2, number) for number in (26, 27, 90, 92, 95, 100, 101))

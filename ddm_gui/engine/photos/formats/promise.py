@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from ddm_gui.engine.photos.formats import exif as exif_tags
-from ddm_gui.engine.photos.formats import fits, icc, ifd, photoshop
+from ddm_gui.engine.photos.formats import fits, icc, ifd, maker_note, photoshop
 from ddm_gui.engine.photos.formats.metadata import Decoded, Metadata
 from ddm_gui.engine.receipt import Receipt
 
@@ -41,6 +41,9 @@ def receipt(picture: Decoded, again: Decoded | str, kind: str, lost: Sequence[st
         (kept if same else told).append("alpha")
     if picture.values.dtype.kind == "f" and (missing := int(np.isnan(picture.values).sum())):
         kept.append(_count(missing, "missing value"))
+    structures = [exif_tags.structure_of(about.exif)[0] for about in (before, after)]
+    if maker_note.lost_its_place(*structures):
+        told.append(maker_note.MOVED)
     tags, tags_kept = _counted(before, after, kind)
     pages = sum(name == "page" for name, _ in before.own)
     if pages:

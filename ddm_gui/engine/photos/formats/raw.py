@@ -17,7 +17,7 @@ from ddm_gui.engine.photos.formats import exif as exif_tags
 from ddm_gui.engine.photos.formats import ifd
 from ddm_gui.engine.photos.formats.metadata import Decoded, Layout, Metadata
 
-MAKER_NOTE, COLOUR_SPACE, SRGB_SPACE = 37500, 40961, 1
+COLOUR_SPACE, SRGB_SPACE = 40961, 1
 # Of the file's own tags those that tell of the shot and not of the sensor's values; resolution is not one of them.
 DESCRIPTIVE = tuple(tag for tag in exif_tags.DESCRIPTIVE if tag not in (exif_tags.ORIENTATION, 282, 283, 296))
 
@@ -125,8 +125,8 @@ def _exif(path: Path) -> tuple[bytes | None, tuple[str, ...]]:
     if not kept:
         return None, ()
     inner = first.inside(ifd.EXIF)
-    left_out = ("the maker note, which holds good in the RAW only",) if inner.get(MAKER_NOTE) is not None else ()
-    developed = inner.without([MAKER_NOTE, ifd.INTEROPERABILITY]).with_entries(
+    left_out = ("the maker note, which holds good in the RAW only",) if inner.get(ifd.MAKER_NOTE) is not None else ()
+    developed = inner.without([ifd.MAKER_NOTE, ifd.INTEROPERABILITY]).with_entries(
         [ifd.number(COLOUR_SPACE, [SRGB_SPACE], order, 3)]
     )
     whole = ifd.Directory(tuple(kept)).with_entries([ifd.Entry(ifd.EXIF, ifd.LONG, 1, directories=(developed,))])

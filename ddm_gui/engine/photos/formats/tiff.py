@@ -25,7 +25,7 @@ from PIL.TiffImagePlugin import ImageFileDirectory_v2, TiffImageFile
 
 from ddm_gui.engine.errors import UserError
 from ddm_gui.engine.photos.formats import exif as exif_tags
-from ddm_gui.engine.photos.formats import ifd, photoshop
+from ddm_gui.engine.photos.formats import ifd, maker_note, photoshop
 from ddm_gui.engine.photos.formats.metadata import Decoded, Layout, Metadata
 
 # tifffile logs what it also raises, and Python prints logs that nobody asked for. The person reads the UserError.
@@ -183,7 +183,9 @@ def _metadata(directory: ifd.Directory, order: str) -> Metadata:
     if resources is None and IPTC in apart:
         resources = photoshop.of_iptc(apart[IPTC])
     extra = ifd.numbers(directory.get(EXTRA_SAMPLES), order)
-    left_out = ("smaller copies of the picture",) if directory.get(ifd.SUB_PICTURES) is not None else ()
+    left_out = ["smaller copies of the picture"] if directory.get(ifd.SUB_PICTURES) is not None else []
+    if maker_note.lost_its_place(ifd.Structure(order, (kept,)), exif_tags.structure_of(exif)[0]):
+        left_out.append(maker_note.MOVED)
     return Metadata(
         exif,
         apart.get(ICC_PROFILE),
@@ -192,7 +194,7 @@ def _metadata(directory: ifd.Directory, order: str) -> Metadata:
         exif_tags.dpi(ifd.Structure(order, (kept,))),
         "TIFF",
         (("alpha", bytes([extra[0] & 0xFF])),) if extra else (),
-        left_out,
+        tuple(left_out),
     )
 
 

@@ -38,7 +38,9 @@ def test_there_and_back(order: str) -> None:
     read = ifd.parse(made)
     assert read.first.get(PLACES) == Entry(PLACES, ifd.LONG, 2, blocks=(b"odd", b"even"))
     assert ifd.flattened(read, ifd.BLOCKS) == ifd.flattened(structure(order), ifd.BLOCKS)
-    assert ifd.write(read) == made
+    again = ifd.write(read)  # in which the maker note comes first, for it has a place now
+    assert ifd.flattened(ifd.parse(again), ifd.BLOCKS) == ifd.flattened(read, ifd.BLOCKS)
+    assert ifd.write(ifd.parse(again)) == again
 
 
 def test_the_other_order_holds_the_same_values() -> None:
