@@ -10,7 +10,7 @@ from PySide6.QtCore import QObject, QRect, Signal
 
 from ddm_gui.engine.blur.psf import PsfGrid
 from ddm_gui.engine.errors import UserError
-from ddm_gui.engine.photos.photo import Photo, in_light, read, upright
+from ddm_gui.engine.photos.photo import Photo, in_light, read
 from ddm_gui.engine.restore.restorer import Restorer
 from ddm_gui.engine.simulate.known_set import original_of
 from ddm_gui.gui.areas import in_sensor
@@ -119,7 +119,8 @@ def _contest(ground: Ground, restorers: tuple[Restorer, ...]) -> Generator[News,
     part = in_sensor(shown, ground.area)
     sharp = _sharp(ground, part)
     before = shown.with_pixels(shown.pixels[part])
-    yield Opening(picture(upright(before)), picture(upright(sharp)) if sharp else None, _psnr(before, sharp))
+    should = picture(sharp.pixels, sharp.orientation) if sharp else None
+    yield Opening(picture(before.pixels, before.orientation), should, _psnr(before, sharp))
     for restorer in restorers:
         begun = time.monotonic()
         way = Way(path, ground.psf, restorer, ground.device)

@@ -8,6 +8,7 @@ from PySide6.QtCore import QPointF, QRectF, Qt
 from PySide6.QtGui import QColor, QFont, QFontMetricsF, QLinearGradient, QPainter
 
 from ddm_gui.engine.restore.evidence import NOISE_LIKE, Evidence
+from ddm_gui.engine.restore.tiles import bands
 
 RADIUS = 3.0  # px, over which the residual is averaged: of noise alone it then stays within a tenth of 1
 # Residual over what noise explains; and red, green, blue, alpha there. Between them the colours run into each other.
@@ -25,9 +26,13 @@ def evidence_pixels(evidence: Evidence) -> NDArray[np.uint8]:
     """H x W x 4, as `picture.overlay` takes it: clear where the residual is as it should be."""
     around = evidence.around(RADIUS)
     at, colours = [value for value, _ in SCALE], np.array([colour for _, colour in SCALE])
-    red, green, blue, alpha = (np.interp(around, at, channel) for channel in colours.T)
-    covered = [channel * alpha / 255.0 for channel in (blue, green, red)]
-    return np.stack([*covered, alpha], axis=-1).astype(np.uint8)
+    shown = np.empty((*around.shape, 4), np.uint8)
+    for rows in bands(0, len(around)):
+        red, green, blue, alpha = (np.interp(around[rows], at, channel) for channel in colours.T)
+        for place, channel in enumerate((blue, green, red)):
+            shown[rows, :, place] = channel * alpha / 255.0
+        shown[rows, :, 3] = alpha
+    return shown
 
 
 def draw_legend(painter: QPainter, corner: QPointF, font: QFont) -> None:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+
+from ddm_gui.engine.photos.formats.exif import turned
+from ddm_gui.engine.restore.tiles import bands
 
 SMALLEST = 256  # halving ends when both sides are below this
 
@@ -36,19 +40,25 @@ class Picture:
         return level
 
 
-def picture(pixels: NDArray[np.float32]) -> Picture:
-    """Makes a Picture of a photo, height x width x (1 or 3), in [0, 1]; slow for large photos, so not for the GUI."""
-    full = np.empty((*pixels.shape[:2], 4), np.uint8)
+def picture(pixels: NDArray[np.float32], orientation: int = 1) -> Picture:
+    """Makes a Picture of a photo, height x width x (1 or 3), in [0, 1], turned as the EXIF orientation says; slow for
+    large photos, so not for the GUI."""
+    return picture_of(pixels.shape[:2], lambda rows: pixels[rows], orientation)
+
+
+def picture_of(size: tuple[int, ...], band: Callable[[slice], NDArray[np.float32]], orientation: int = 1) -> Picture:
+    """The same of height and width, and of a function that makes some of its rows: so no copy of a large photo has to
+    be in memory beside it."""
+    full = np.empty((*size, 4), np.uint8)
     full[..., 3] = 255
-    for row in range(0, len(pixels), 512):  # in bands, to need little memory beside the photo's own
-        band = np.clip(pixels[row : row + 512] * 255.0 + 0.5, 0.0, 255.0)
-        full[row : row + 512, :, :3] = band[..., ::-1]
-    return Picture(_levels(full))
+    for rows in bands(0, size[0]):
+        full[rows, :, :3] = np.clip(band(rows) * np.float32(255.0) + np.float32(0.5), 0.0, 255.0)[..., ::-1]
+    return Picture(_levels(np.ascontiguousarray(turned(full, orientation))))
 
 
-def overlay(pixels: NDArray[np.uint8]) -> Picture:
+def overlay(pixels: NDArray[np.uint8], orientation: int = 1) -> Picture:
     """Makes a Picture of what lies over a photo, height x width x 4 in the order that `levels` has."""
-    return Picture(_levels(np.ascontiguousarray(pixels)), transparent=True)
+    return Picture(_levels(np.ascontiguousarray(turned(pixels, orientation))), transparent=True)
 
 
 def difference(before: NDArray[np.uint8], after: NDArray[np.uint8], gain: float) -> NDArray[np.uint8]:

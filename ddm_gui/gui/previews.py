@@ -16,7 +16,18 @@ from ddm_gui.engine.errors import UserError
 from ddm_gui.engine.restore.recipe import Recipe
 from ddm_gui.gui.areas import grown
 from ddm_gui.gui.reads import Followed, Reads
-from ddm_gui.gui.restorations import After, Before, Full, Refused, Way, Work, read_before, restoring, shown_after
+from ddm_gui.gui.restorations import (
+    After,
+    Before,
+    Full,
+    Refused,
+    Way,
+    Work,
+    read_before,
+    restoring,
+    shown_after,
+    too_large,
+)
 
 REST = 3.0  # during a run, rest this many times the time of the last restoration: the run needs the processor
 SETTLED = 150  # ms without a move, after which what is seen is restored
@@ -56,6 +67,7 @@ class Previews(QObject):
         self._told_whole: After | None = None
         self._told_part: After | None = None
         self._given_up: Way | None = None
+        self._told_large: Way | None = None  # by which all of the photo is not restored, which was told
         self._reading = False
         self._blending = False
         self._work: _Working | None = None
@@ -141,14 +153,19 @@ class Previews(QObject):
                 self._restore(before, way, first)
 
     def _restore(self, before: Before, way: Way, first: QRect | None) -> None:
-        """What is seen, then all of the photo, where that is not there yet."""
+        """What is seen, then all of the photo, where that is not there yet and there is memory for it."""
         waiting = self._held or self._resting.isActive() or self._settling.isActive()
         if waiting or _holds(self._whole, way, None):
             return
         if first is not None and not _holds(self._part, way, first):
             self._begin(before, way, first)
         elif first is None or not self._sparing:
-            self._begin(before, way, None)
+            refusal = too_large(before)
+            if refusal is None:
+                self._begin(before, way, None)
+            elif first is None and way != self._told_large:
+                self._told_large = way
+                self.not_restored.emit(before.path, str(refusal))
 
     def _begin(self, before: Before, way: Way, area: QRect | None) -> None:
         told = Work(way.restorer.title, area is not None, 0.0)

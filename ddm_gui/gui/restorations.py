@@ -6,19 +6,24 @@ import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
 from PySide6.QtCore import QPoint, QRect
 
 from ddm_gui.engine.blur.psf import PsfGrid
 from ddm_gui.engine.errors import UserError
-from ddm_gui.engine.photos.formats.exif import turned
-from ddm_gui.engine.photos.photo import Photo, in_light, read, upright
+from ddm_gui.engine.photos.photo import Photo, in_light, read
 from ddm_gui.engine.restore.part import part_of
+from ddm_gui.engine.restore.plan import Budget, check_size
 from ddm_gui.engine.restore.recipe import Corrected, correcting
 from ddm_gui.engine.restore.restorer import Restorer, Steps
 from ddm_gui.engine.restore.wiener import Wiener
 from ddm_gui.gui.areas import in_sensor
 from ddm_gui.gui.evidence_map import evidence_pixels
-from ddm_gui.gui.picture import Picture, overlay, picture
+from ddm_gui.gui.picture import Picture, overlay, picture, picture_of
+
+PICTURES = 5  # of a photo at most: before, after, and evidence, and the last two of the restoration before
+BYTES_OF_PICTURE = 16 / 3  # for each pixel: B, G, R and alpha, at all levels
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,7 +102,18 @@ def read_before(path: Path) -> Before | Refused:
         photo = read(path)
     except UserError as error:
         return Refused(path, error)
-    return Before(path, photo, picture(upright(photo)))
+    return Before(path, photo, picture(photo.pixels, photo.orientation))
+
+
+def too_large(before: Before) -> UserError | None:
+    """Why not all of a photo is restored in the window: with what the window shows of it, and with the restoration
+    before, it needs more memory than an export may take."""
+    shape = before.photo.pixels.shape
+    try:
+        check_size(shape, Budget(), (PICTURES * BYTES_OF_PICTURE + 4.0 * shape[2]) * shape[0] * shape[1])
+    except UserError as error:
+        return UserError(error.what, error.why, "Zoom in: what you see of it is restored.")
+    return None
 
 
 def restoring(before: Before, way: Way, area: QRect | None, strength: float) -> Steps[After | Refused]:
@@ -110,7 +126,7 @@ def restoring(before: Before, way: Way, area: QRect | None, strength: float) -> 
     judged, photo = corrected.evidence, corrected.photo
     evidence, rms, warning = None, None, ""
     if judged is not None:
-        evidence = overlay(turned(evidence_pixels(judged), photo.orientation))
+        evidence = overlay(evidence_pixels(judged), photo.orientation)
         rms, warning = judged.rms, judged.warning
     kept = Corrected(photo, corrected.pixels, None)  # the residual is as large as the photo
     full = Full(way, area, kept, evidence, rms, warning, time.monotonic() - begun)
@@ -130,12 +146,11 @@ def device_for(restorer: Restorer, name: str) -> str:
 def correcting_area(photo: Photo, way: Way, area: QRect | None) -> Steps[Corrected]:
     """A photo, or a part of it as it is seen, at full strength."""
     device = device_for(way.restorer, way.device)
-    photo = in_light(photo, way.psf.light)
     if area is None:
-        return (yield from correcting(photo, way.psf, way.restorer, device))
+        return (yield from correcting(in_light(photo, way.psf.light), way.psf, way.restorer, device))
     rows, cols = in_sensor(photo, area)
     part = part_of(photo, way.psf, rows, cols, way.restorer.halo(way.psf))
-    found = yield from correcting(part.photo, part.psf, way.restorer, device)
+    found = yield from correcting(in_light(part.photo, way.psf.light), part.psf, way.restorer, device)
     evidence = found.evidence
     if evidence is not None:
         evidence = replace(evidence, residual=evidence.residual[part.inside])
@@ -149,7 +164,17 @@ def shown_after(full: Full, area: QRect | None, strength: float) -> After:
         corner = full.area.topLeft() if full.area is not None else QPoint()
         inside = in_sensor(corrected.photo, area.translated(-corner))
         corrected = Corrected(_cropped(corrected.photo, inside), corrected.pixels[inside], None)
-    return After(area, picture(upright(in_light(corrected.at(strength), "display"))), strength, full)
+    return After(area, _shown(corrected, strength), strength, full)
+
+
+def _shown(corrected: Corrected, strength: float) -> Picture:
+    """A restored photo at some strength, ready for showing."""
+
+    def band(rows: slice) -> NDArray[np.float32]:
+        part = Corrected(corrected.photo.with_pixels(corrected.photo.pixels[rows]), corrected.pixels[rows], None)
+        return in_light(part.at(strength), "display").pixels
+
+    return picture_of(corrected.pixels.shape[:2], band, corrected.photo.orientation)
 
 
 def _cropped(photo: Photo, inside: tuple[slice, slice]) -> Photo:

@@ -13,6 +13,7 @@ from pytestqt.qtbot import QtBot
 
 from ddm_gui.engine.blur.psf import PsfGrid
 from ddm_gui.engine.photos.photo import Photo, read, upright
+from ddm_gui.engine.restore import plan
 from ddm_gui.engine.restore.dpir import Dpir
 from ddm_gui.engine.restore.recipe import Recipe, restore_photo
 from ddm_gui.engine.restore.tv import TotalVariation
@@ -243,6 +244,30 @@ def test_while_a_run_computes_only_what_is_seen_of_a_large_photo_is_restored(
     previews.spare(False)
     qtbot.waitUntil(lambda: len(witness.afters) == 2, timeout=20_000)
     assert witness.afters[1].area is None
+
+
+def test_of_a_photo_beyond_the_memory_only_what_is_seen_is_restored(
+    previews: Previews, qtbot: QtBot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(plan, "COPIES", 5000)  # 32 GB for the photo, 8 for the part
+    path, witness = tmp_path / "large.png", Witness(previews)
+    Image.fromarray(np.random.default_rng(0).integers(0, 255, (600, 900, 3), dtype=np.uint8)).save(path)
+    previews.show(path, None)
+    qtbot.waitUntil(lambda: witness.before == [path], timeout=20_000)
+    previews.look_at(QRect(0, 0, 900, 600))
+    previews.show(path, a_psf())
+    qtbot.waitUntil(lambda: len(witness.problems) == 1, timeout=20_000)
+    assert "900 x 600 pixels needs" in witness.problems[0]
+    assert "Zoom in" in witness.problems[0]
+    previews.look_at(QRect(0, 0, 100, 100))
+    qtbot.waitUntil(lambda: len(witness.afters) == 1, timeout=20_000)
+    assert witness.afters[0].area is not None
+    qtbot.wait(100)
+    assert previews._work is None
+    assert len(witness.problems) == 1
+    previews.look_at(QRect(500, 300, 100, 100))
+    qtbot.waitUntil(lambda: len(witness.afters) == 2, timeout=20_000)
+    assert previews._whole is None
 
 
 def test_a_restoration_is_given_up_and_taken_up_again(previews: Previews, qtbot: QtBot, degraded_folder: Path) -> None:

@@ -34,9 +34,12 @@ class Evidence:
 
     def around(self, radius: float) -> Pixels:
         """H x W: the root mean square of the residual around each pixel, of all colours (Gaussian, `radius` px)."""
-        squares = np.square(self.residual).mean(axis=2)
-        result: Pixels = np.sqrt(gaussian_filter(squares, radius, mode="nearest"))
-        return result
+        squares = np.zeros(self.residual.shape[:2], dtype=np.float32)
+        for channel in range(self.residual.shape[2]):  # one at a time: the residual is as large as the photo
+            squares += np.square(self.residual[..., channel])
+        squares /= self.residual.shape[2]
+        smooth: Pixels = gaussian_filter(squares, radius, mode="nearest", output=squares)
+        return np.sqrt(smooth, out=smooth)
 
     @property
     def warning(self) -> str:
