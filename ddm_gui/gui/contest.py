@@ -119,8 +119,11 @@ def _contest(ground: Ground, restorers: tuple[Restorer, ...]) -> Generator[News,
     part = in_sensor(shown, ground.area)
     sharp = _sharp(ground, part)
     before = shown.with_pixels(shown.pixels[part])
-    should = picture(sharp.pixels, sharp.orientation) if sharp else None
-    yield Opening(picture(before.pixels, before.orientation), should, _psnr(before, sharp))
+
+    def ready(photo: Photo) -> Picture:
+        return picture(photo.pixels, photo.orientation, ground.before.tones)
+
+    yield Opening(ready(before), ready(sharp) if sharp is not None else None, _psnr(before, sharp))
     for restorer in restorers:
         begun = time.monotonic()
         way = Way(path, ground.psf, restorer, ground.device)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ddm_gui.engine.photos.formats.exif import turned
 from ddm_gui.engine.restore.tiles import bands
+
+Tones = tuple[np.floating[Any] | float, np.floating[Any] | float]
 
 SMALLEST = 256  # halving ends when both sides are below this
 
@@ -40,19 +43,25 @@ class Picture:
         return level
 
 
-def picture(pixels: NDArray[np.float32], orientation: int = 1) -> Picture:
-    """Makes a Picture of a photo, height x width x (1 or 3), in [0, 1], turned as the EXIF orientation says; slow for
-    large photos, so not for the GUI."""
-    return picture_of(pixels.shape[:2], lambda rows: pixels[rows], orientation)
+def picture(pixels: NDArray[np.float32], orientation: int = 1, tones: Tones = (0.0, 1.0)) -> Picture:
+    """Makes a Picture of a photo, height x width x (1 or 3), turned as the EXIF orientation says; slow for large
+    photos, so not for the GUI. `tones`: what is shown as black and as white."""
+    return picture_of(pixels.shape[:2], lambda rows: pixels[rows], orientation, tones)
 
 
-def picture_of(size: tuple[int, ...], band: Callable[[slice], NDArray[np.float32]], orientation: int = 1) -> Picture:
+def picture_of(
+    size: tuple[int, ...],
+    band: Callable[[slice], NDArray[np.float32]],
+    orientation: int = 1,
+    tones: Tones = (0.0, 1.0),
+) -> Picture:
     """The same of height and width, and of a function that makes some of its rows: so no copy of a large photo has to
     be in memory beside it."""
     full = np.empty((*size, 4), np.uint8)
     full[..., 3] = 255
+    black, scale = np.float32(tones[0]), np.float32(255.0 / (tones[1] - tones[0]))
     for rows in bands(0, size[0]):
-        full[rows, :, :3] = np.clip(band(rows) * np.float32(255.0) + np.float32(0.5), 0.0, 255.0)[..., ::-1]
+        full[rows, :, :3] = np.clip((band(rows) - black) * scale + np.float32(0.5), 0.0, 255.0)[..., ::-1]
     return Picture(_levels(np.ascontiguousarray(turned(full, orientation))))
 
 

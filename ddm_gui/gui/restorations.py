@@ -12,7 +12,7 @@ from PySide6.QtCore import QPoint, QRect
 
 from ddm_gui.engine.blur.psf import PsfGrid
 from ddm_gui.engine.errors import UserError
-from ddm_gui.engine.photos.photo import Photo, in_light, read
+from ddm_gui.engine.photos.photo import Photo, in_light, read, tones
 from ddm_gui.engine.restore.part import part_of
 from ddm_gui.engine.restore.plan import Budget, check_size
 from ddm_gui.engine.restore.recipe import Corrected, correcting
@@ -20,7 +20,7 @@ from ddm_gui.engine.restore.restorer import Restorer, Steps
 from ddm_gui.engine.restore.wiener import Wiener
 from ddm_gui.gui.areas import in_sensor
 from ddm_gui.gui.evidence_map import evidence_pixels
-from ddm_gui.gui.picture import Picture, overlay, picture, picture_of
+from ddm_gui.gui.picture import Picture, Tones, overlay, picture, picture_of
 
 PICTURES = 5  # of a photo at most: before, after, and evidence, and the last two of the restoration before
 BYTES_OF_PICTURE = 16 / 3  # for each pixel: B, G, R and alpha, at all levels
@@ -28,11 +28,12 @@ BYTES_OF_PICTURE = 16 / 3  # for each pixel: B, G, R and alpha, at all levels
 
 @dataclass(frozen=True, eq=False)
 class Before:
-    """A photo as it is."""
+    """A photo as it is; `tones`: what of it is shown as black and as white."""
 
     path: Path
     photo: Photo
     picture: Picture
+    tones: Tones = (0.0, 1.0)
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,7 @@ class Full:
     rms: float | None
     warning: str
     seconds: float
+    tones: Tones = (0.0, 1.0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,7 +104,8 @@ def read_before(path: Path) -> Before | Refused:
         photo = read(path)
     except UserError as error:
         return Refused(path, error)
-    return Before(path, photo, picture(photo.pixels, photo.orientation))
+    shown = tones(photo)
+    return Before(path, photo, picture(photo.pixels, photo.orientation, shown), shown)
 
 
 def too_large(before: Before) -> UserError | None:
@@ -129,7 +132,7 @@ def restoring(before: Before, way: Way, area: QRect | None, strength: float) -> 
         evidence = overlay(evidence_pixels(judged), photo.orientation)
         rms, warning = judged.rms, judged.warning
     kept = Corrected(photo, corrected.pixels, None)  # the residual is as large as the photo
-    full = Full(way, area, kept, evidence, rms, warning, time.monotonic() - begun)
+    full = Full(way, area, kept, evidence, rms, warning, time.monotonic() - begun, before.tones)
     return shown_after(full, area, strength)
 
 
@@ -164,17 +167,17 @@ def shown_after(full: Full, area: QRect | None, strength: float) -> After:
         corner = full.area.topLeft() if full.area is not None else QPoint()
         inside = in_sensor(corrected.photo, area.translated(-corner))
         corrected = Corrected(_cropped(corrected.photo, inside), corrected.pixels[inside], None)
-    return After(area, _shown(corrected, strength), strength, full)
+    return After(area, _shown(corrected, strength, full.tones), strength, full)
 
 
-def _shown(corrected: Corrected, strength: float) -> Picture:
+def _shown(corrected: Corrected, strength: float, tones: Tones) -> Picture:
     """A restored photo at some strength, ready for showing."""
 
     def band(rows: slice) -> NDArray[np.float32]:
         part = Corrected(corrected.photo.with_pixels(corrected.photo.pixels[rows]), corrected.pixels[rows], None)
         return in_light(part.at(strength), "display").pixels
 
-    return picture_of(corrected.pixels.shape[:2], band, corrected.photo.orientation)
+    return picture_of(corrected.pixels.shape[:2], band, corrected.photo.orientation, tones)
 
 
 def _cropped(photo: Photo, inside: tuple[slice, slice]) -> Photo:

@@ -44,9 +44,11 @@ class Cell(QFrame):
         self.use_button = button("Use this one", "small")
         self.use_button.setAccessibleName(f"Use this one: {title}")
         self.use_button.setEnabled(False)
+        place = self.use_button.sizePolicy()
+        place.setRetainSizeWhenHidden(True)  # so that all pictures are of one size
+        self.use_button.setSizePolicy(place)
         self.use_button.setVisible(usable)
         self.use_button.clicked.connect(self.use_wanted)
-        self._title.setMinimumHeight(self.use_button.sizeHint().height())  # so that all pictures are of one size
         head = horizontal(8)
         head.addWidget(self._title, 1)
         head.addWidget(self.use_button)

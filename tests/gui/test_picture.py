@@ -21,6 +21,12 @@ def test_a_grey_photo_is_shown_grey() -> None:
     assert shown[1, 1].tolist() == [51, 51, 51, 255]
 
 
+def test_a_photo_is_shown_from_its_black_to_its_white() -> None:
+    pixels = np.array([[[0.1], [0.15], [0.3], [0.05], [0.9]]], np.float32)
+    shown = picture(pixels, tones=(np.float32(0.1), np.float32(0.3))).levels[0]
+    assert shown[0, :, 0].tolist() == [0, 64, 255, 0, 255]
+
+
 def test_each_level_is_the_mean_of_the_one_before() -> None:
     rng = np.random.default_rng(0)
     pixels = rng.random((601, 1100, 3), dtype=np.float32)

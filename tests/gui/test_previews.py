@@ -12,7 +12,7 @@ from PySide6.QtCore import QObject, QRect, Slot
 from pytestqt.qtbot import QtBot
 
 from ddm_gui.engine.blur.psf import PsfGrid
-from ddm_gui.engine.photos.photo import Photo, read, upright
+from ddm_gui.engine.photos.photo import Photo, read, upright, write
 from ddm_gui.engine.restore import plan
 from ddm_gui.engine.restore.dpir import Dpir
 from ddm_gui.engine.restore.recipe import Recipe, restore_photo
@@ -244,6 +244,24 @@ def test_while_a_run_computes_only_what_is_seen_of_a_large_photo_is_restored(
     previews.spare(False)
     qtbot.waitUntil(lambda: len(witness.afters) == 2, timeout=20_000)
     assert witness.afters[1].area is None
+
+
+def test_of_a_file_of_floats_dark_things_are_seen_before_and_after(
+    previews: Previews, qtbot: QtBot, tmp_path: Path
+) -> None:
+    """Stars, beside which all else would be black."""
+    path, witness = tmp_path / "sky.tif", Witness(previews)
+    waves = np.broadcast_to(np.sin(np.arange(90) / 5)[:, None], (80, 90, 1))
+    pixels = (np.random.default_rng(0).normal(100.0, 0.5, waves.shape) + 10.0 * waves).astype(np.float32)
+    pixels[10, 10] = pixels[60, 70] = 20_000.0
+    write(Photo(pixels / 20_000, 32, white=20_000.0), path)
+    no_blur = np.zeros((1, 1, 1, 5, 5), np.float32)
+    no_blur[..., 2, 2] = 1.0
+    previews.show(path, PsfGrid(no_blur, 1e-4))
+    qtbot.waitUntil(lambda: len(witness.afters) == 1, timeout=20_000)
+    for shown in witness.pictures:
+        assert 70 < np.median(shown[..., 0]) < 185
+        assert 40 < shown[..., 0].std() < 110
 
 
 def test_of_a_photo_beyond_the_memory_only_what_is_seen_is_restored(

@@ -41,6 +41,7 @@ READERS: dict[str, Any] = {"PNG": png, "JPEG": jpeg, "TIFF": tiff, "FITS": fits,
 
 LARGEST_MEGAPIXELS = 400.0  # 4.8 GB as float32 colour; a larger claim is more likely a damaged or hostile header
 LIMIT = "DDM_LARGEST_PHOTO"  # the environment variable that holds another limit, in megapixels: see `allow`
+MEASURED = 1000  # px along the longer side that tones are measured on
 
 # What the libraries raise on a file that is damaged or not what its name says.
 BAD_FILE = (
@@ -224,6 +225,16 @@ def in_light(photo: Photo, light: str) -> Photo:
     return replace(photo, pixels=pixels, light=light)
 
 
+def tones(photo: Photo) -> tuple[np.float32, np.float32]:
+    """What is to be shown as black and as white: 0 and 1; of floats the darkest and the brightest value but for half a
+    percent each, or a few stars would leave all else black."""
+    if photo.depth != FLOAT:
+        return np.float32(0.0), np.float32(1.0)
+    step = max(1, max(photo.pixels.shape[:2]) // MEASURED)
+    low, high = np.percentile(photo.pixels[::step, ::step], (0.5, 99.5))
+    return np.float32(low), np.float32(max(high, low + 1e-9))
+
+
 def thumbnail(path: Path, size: int) -> NDArray[np.uint8]:
     """A small picture for the window: H x W x 3, upright, its longer side at most `size` pixels.
 
@@ -244,10 +255,8 @@ def thumbnail(path: Path, size: int) -> NDArray[np.uint8]:
     else:
         photo = read(path)
         step = max(1, max(photo.pixels.shape[:2]) // (2 * size))  # a bit more than is shown: the rest is smoothed
-        pixels = photo.pixels[::step, ::step]
-        if photo.depth == FLOAT:
-            low, high = np.percentile(pixels, (0.5, 99.5))
-            pixels = (pixels - low) / max(high - low, 1e-9)
+        black, white = tones(photo)
+        pixels = (photo.pixels[::step, ::step] - black) / (white - black)
         image, orientation = _as_image(_quantised(pixels, 8)), photo.orientation
     image.thumbnail((size, size))
     return np.ascontiguousarray(exif_tags.turned(np.asarray(image.convert("RGB")), orientation))
