@@ -12,6 +12,7 @@ from functools import lru_cache
 from typing import Any
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 from scipy import fft
 from scipy.ndimage import convolve1d, gaussian_filter
@@ -24,9 +25,9 @@ Pixels = NDArray[np.floating[Any]]
 GRID = 256  # samples of the frequency plane, both ways, on which photos are measured
 PART = 128  # px: large photos are not looked at all over
 BLOCK = 16  # px: the patches that are ranked by how flat they are
+REACH = 4  # px: how far around a pixel its detail is looked for
 FLATTEST = 0.15  # share of the patches in which noise is measured
 NATURAL_SLOPE = -2.2  # of log power over log frequency: natural photos (Field 1987; Ruderman 1994)
-AT_ONCE = 16  # kernels or blocks that are transformed in one call
 SLOWEST = 2.5  # periods per block below which the Hann window leaks
 
 
@@ -35,11 +36,17 @@ def passed_power(kernels: Pixels) -> Array:
 
     Not |mean H|^2: kernels of one size that lie apart would seem to blur more than they do.
     """
-    each = kernels.reshape(-1, *kernels.shape[-2:]).astype(np.float64)
-    total = np.zeros((GRID, GRID // 2 + 1))
-    for first in range(0, len(each), AT_ONCE):
-        total += _power(each[first : first + AT_ONCE]).sum(axis=0)
-    return _whole(total / len(each))
+    size = kernels.shape[-1]
+    each = kernels.reshape(-1, size, size).astype(np.float64)
+    # |H|^2 is the transform of a kernel's autocorrelation, which is small: of GRID x GRID there is one transform only.
+    small = fft.next_fast_len(2 * size - 1, real=True)
+    spectrum = fft.rfft2(each, s=(small, small), workers=-1)
+    power = (np.square(spectrum.real) + np.square(spectrum.imag)).mean(axis=0)
+    correlation = fft.irfft2(power, s=(small, small))
+    shifts = np.arange(1 - size, size)
+    placed = np.zeros((GRID, GRID))
+    np.add.at(placed, np.ix_(shifts % GRID, shifts % GRID), correlation[np.ix_(shifts % small, shifts % small)])
+    return _whole(np.maximum(fft.rfft2(placed).real, 0.0))
 
 
 @dataclass(frozen=True)
@@ -70,25 +77,27 @@ def measured_spectrum(pixels: Pixels, passed: Array, noise_sigma: float) -> Sign
         passed: |H|^2 of this channel's blur, GRID x GRID (`passed_power`).
         noise_sigma: in the range of 1, > 0.
     """
-    observed = _periodogram(pixels)
-    basis = _basis(GRID, GRID)
+    half = GRID // 2 + 1  # all is the same at -f as at f: one of the two counts for both
+    observed = _periodogram(pixels)[:, :half]
+    basis = _basis(GRID, GRID)[:, :half]
+    times = np.broadcast_to(np.where((np.arange(half) == 0) | (np.arange(half) == half - 1), 1.0, 2.0), observed.shape)
     radius = np.exp(basis[..., 1])
     known = (radius > SLOWEST / min(GRID, *pixels.shape)) & (radius < 0.5)
     prior = np.array([0.0, NATURAL_SLOPE, 0.0, 0.0, 0.0, 0.0])
     floor = noise_sigma**2
     variance = max(float(np.var(pixels)) - floor, 1e-8)
-    prior[0] = np.log(variance / np.mean(np.exp(basis @ prior)))
+    prior[0] = np.log(variance / (times * np.exp(basis @ prior)).sum() * times.sum())
     if not known.any():
         return SignalSpectrum(tuple(prior))
-    matrix, power, gain = basis[known], observed[known], passed[known]
+    matrix, power, gain, times = basis[known], observed[known], passed[:, :half][known], times[known]
     # Blocks and a window make neighbouring values alike, so each counts less than one; a photo has few directions.
     stiffness = np.diag([0.1, 10.0, 30.0, 30.0, 30.0, 30.0])
     found = prior.copy()
     for _ in range(25):
         model = gain * np.exp(matrix @ found) + floor
         share = 1.0 - floor / model
-        ascent = matrix.T @ (share * (power / model - 1.0)) - stiffness @ (found - prior)
-        curvature = (matrix * (share**2)[:, None]).T @ matrix + stiffness
+        ascent = matrix.T @ (times * share * (power / model - 1.0)) - stiffness @ (found - prior)
+        curvature = (matrix * (times * share**2)[:, None]).T @ matrix + stiffness
         step = np.linalg.solve(curvature, ascent)
         found = found + step / max(1.0, np.abs(step).max())  # exp() is steep: no more than one unit at a time
         if np.abs(step).max() < 1e-4:
@@ -117,19 +126,20 @@ def measured_noise(pixels: Pixels, passed: Array) -> float:
         (np.array([1.0, 4.0, 6.0, 4.0, 1.0]) / 16, np.array([1.0, 0.0, -2.0, 0.0, 1.0]) / 6**0.5),
     )
 
-    def looked_at(parts: Array) -> tuple[Array, list[Array]]:
-        return _roughness(parts), [np.abs(_separable(_separable(parts, low), mask)) for low, mask in scales]
+    def details(blocks: Array) -> list[Array]:
+        inside = (slice(None), slice(REACH, -REACH), slice(REACH, -REACH))
+        return [np.abs(_separable(_separable(blocks, low), mask)[inside]) for low, mask in scales]
 
     parts = _parts(pixels)
     with ThreadPoolExecutor(cores()) as pool:
-        looks = list(pool.map(looked_at, np.array_split(parts, min(len(parts), cores()))))
-    roughness = np.concatenate([rough for rough, _ in looks])
-    flat = _of_pixels(roughness <= np.quantile(roughness, FLATTEST), parts.shape)
+        roughness = np.concatenate(list(pool.map(_roughness, _shared(parts))))
+        flat = roughness <= np.quantile(roughness, FLATTEST)
+        looks = list(pool.map(details, _shared(_blocks(parts, flat))))
     spectrum = np.exp(_basis(GRID, GRID)[..., 1] * -2.0) * passed
     found, of_signal, of_noise = [], [], []
     for index, (low, mask) in enumerate(scales):
-        detail = np.concatenate([details[index] for _, details in looks])
-        found.append((np.median(detail[flat]) / 0.6745) ** 2)
+        detail = np.concatenate([each[index] for each in looks])
+        found.append((np.median(detail[_of_the_photo(parts, flat)]) / 0.6745) ** 2)
         response = _whole(_power(_separable(_separable(_point(), low), mask)))
         of_signal.append(float(np.mean(response * spectrum)))
         of_noise.append(float(np.mean(response)))
@@ -169,7 +179,7 @@ def _roughness(values: Array) -> Array:
     for axis in (-2, -1):
         slope += convolve1d(smooth, np.array([0.5, 0.0, -0.5]), axis=axis, mode="nearest") ** 2
     clipped = ((values <= 0.0) | (values >= 1.0)).astype(np.float64)
-    area = _block_sums(np.ones_like(values))
+    area = _block_sums(np.ones((1, *values.shape[1:])))
     roughness = _block_sums(slope) / area
     # Noise cut off at black or white looks smaller than it is. The last resort is all of them.
     roughness[_block_sums(clipped) / area > 0.02] += 1e3
@@ -182,10 +192,29 @@ def _block_sums(values: Array) -> Array:
     return result
 
 
-def _of_pixels(blocks: NDArray[np.bool_], shape: tuple[int, ...]) -> NDArray[np.bool_]:
-    """What is true of blocks, for each of their pixels."""
-    spread = np.repeat(np.repeat(blocks, BLOCK, axis=-2), BLOCK, axis=-1)
-    return spread[..., : shape[-2], : shape[-1]]
+def _shared(pictures: Array) -> list[Array]:
+    """N pictures, as many for each core."""
+    return np.array_split(pictures, min(len(pictures), cores()))
+
+
+def _blocks(parts: Array, chosen: NDArray[np.bool_]) -> Array:
+    """The blocks N x blocks x blocks that are chosen of parts N x h x w, each with REACH px around it, as
+    `_separable` goes on at the edges of a part; those at its lower and right edges may reach beyond it."""
+    more = [(REACH, REACH + -length % BLOCK) for length in parts.shape[1:]]
+    around = np.pad(parts, [(0, 0), *more], mode="reflect")
+    side = BLOCK + 2 * REACH
+    blocks: Array = sliding_window_view(around, (side, side), axis=(1, 2))[:, ::BLOCK, ::BLOCK][chosen]
+    return blocks
+
+
+def _of_the_photo(parts: Array, chosen: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Blocks x BLOCK x BLOCK: which pixels of the blocks that are chosen do not reach beyond their part."""
+    rows, cols = (
+        (np.arange(blocks * BLOCK) < length).reshape(blocks, BLOCK)
+        for blocks, length in zip(chosen.shape[1:], parts.shape[1:], strict=True)
+    )
+    inside = rows[:, None, :, None] & cols[None, :, None, :]
+    return np.broadcast_to(inside, (*chosen.shape, BLOCK, BLOCK))[chosen]
 
 
 @lru_cache(maxsize=4)
@@ -206,8 +235,9 @@ def _periodogram(pixels: Pixels) -> Array:
     for row in _starts(pixels.shape[0], height):
         starts = _starts(pixels.shape[1], width)
         blocks = np.stack([pixels[row : row + height, col : col + width] for col in starts]).astype(np.float64)
-        level = (blocks * window).sum(axis=(1, 2), keepdims=True) / window.sum()
-        total += _power((blocks - level) * window).mean(axis=0)
+        blocks *= window
+        blocks -= blocks.sum(axis=(1, 2), keepdims=True) / window.sum() * window
+        total += _power(blocks).mean(axis=0)
     return _whole(total / (len(_starts(pixels.shape[0], height)) * (window**2).sum()))
 
 

@@ -120,13 +120,15 @@ class WienerFilter:
         around = (np.arange(size) - size // 2 - (0 if blurred_again else k // 2)) % grid
         taps = np.empty((*kernels.shape[:2], size, size))
         for row, nodes in enumerate(kernels.astype(np.float64)):
-            response = fft.rfft2(nodes, s=(grid, grid), workers=-1)
+            # Most rows are zeros before, and not needed afterwards: they are left out of the transforms along rows.
+            lines = fft.rfft(nodes, n=grid, axis=2, workers=-1)
+            response = fft.fft(lines, n=grid, axis=1, workers=-1)
             power = np.square(response.real) + np.square(response.imag)
             # A shift: there is no blur to take away, so noise is not touched either.
             shift = np.abs(power - 1.0).max(axis=(1, 2), keepdims=True) < 1e-5
             gain = (power if blurred_again else response.conj()) / np.where(shift, 1.0, power + floor)
-            whole = fft.irfft2(gain, s=(grid, grid), workers=-1)
-            cut = whole[:, around[:, None], around] * np.outer(window, window)
+            columns = fft.ifft(gain, axis=1, overwrite_x=True, workers=-1)[:, around]
+            cut = fft.irfft(columns, n=grid, axis=2, workers=-1)[..., around] * np.outer(window, window)
             taps[row] = cut if blurred_again else cut / cut.sum(axis=(1, 2), keepdims=True)
         return cls(taps)
 

@@ -14,8 +14,16 @@ from ddm_gui.engine.blur.psf import PsfGrid
 from ddm_gui.engine.errors import UserError
 from ddm_gui.engine.photos.formats.metadata import Metadata
 from ddm_gui.engine.photos.photo import Photo, read
-from ddm_gui.engine.restore import recipe
-from ddm_gui.engine.restore.measurements import SignalSpectrum, measured_noise, measured_spectrum, passed_power
+from ddm_gui.engine.restore import field_filter, measurements, recipe, wiener
+from ddm_gui.engine.restore.measurements import (
+    BLOCK,
+    GRID,
+    REACH,
+    SignalSpectrum,
+    measured_noise,
+    measured_spectrum,
+    passed_power,
+)
 from ddm_gui.engine.restore.plan import Plan
 from ddm_gui.engine.restore.recipe import Recipe
 from ddm_gui.engine.restore.wiener import LENGTH, Wiener, WienerFilter, completed
@@ -155,6 +163,40 @@ def test_texture_is_not_taken_for_noise(sharp: np.ndarray) -> None:
     blurred = blur_same(sharp, LENS)[..., 0]
     assert measured_noise(blurred, passed_power(LENS[0])) < 0.002
     assert measured_noise(np.full((30, 30), 0.5), passed_power(LENS[0])) == 0.0
+
+
+@pytest.mark.parametrize("size", [1, 5, 151])
+def test_passed_power_is_the_mean_of_the_kernels_own(size: int) -> None:
+    kernels = np.random.default_rng(size).random((2, 3, size, size))
+    kernels /= kernels.sum(axis=(-2, -1), keepdims=True)
+    each = np.abs(np.fft.fft2(kernels, s=(GRID, GRID))) ** 2
+    assert np.abs(passed_power(kernels) - each.mean(axis=(0, 1))).max() < 1e-12
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (3, 50), (40, 37), (1100, 130)])
+def test_noise_of_the_flattest_blocks_is_that_of_the_whole(shape: tuple[int, int]) -> None:
+    """Detail is worked out in these blocks alone, and is what it is in the whole photo: also at its edges."""
+    pixels = np.random.default_rng(0).normal(0.5, 0.05, shape)
+    parts = measurements._parts(pixels)
+    flat = np.random.default_rng(1).random((len(parts), *(-(-length // BLOCK) for length in parts.shape[1:]))) < 0.5
+    flat[0, 0, 0] = flat[-1, -1, -1] = True
+    taps = np.array([1.0, 4.0, 6.0, 4.0, 1.0]) / 16
+    whole = measurements._separable(measurements._separable(parts, taps), taps)
+    chosen = np.repeat(np.repeat(flat, BLOCK, axis=1), BLOCK, axis=2)[:, : parts.shape[1], : parts.shape[2]]
+    blocks = measurements._separable(measurements._separable(measurements._blocks(parts, flat), taps), taps)
+    inside = blocks[:, REACH:-REACH, REACH:-REACH][measurements._of_the_photo(parts, flat)]
+    assert np.array_equal(np.sort(inside), np.sort(whole[chosen]))
+
+
+def test_the_same_whatever_the_number_of_cores(sharp: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> None:
+    photo = Photo(np.tile(sharp, (5, 5, 1)), 16)
+    kernels = np.broadcast_to(LENS, (2, 2, *LENS.shape)).astype(np.float32)
+    found = []
+    for count in (1, 3):
+        for module in (measurements, field_filter, wiener, recipe):
+            monkeypatch.setattr(module, "cores", lambda count=count: count)
+        found.append(recipe.restore_photo(photo, PsfGrid(kernels, 0.001), Recipe(Wiener())).pixels)
+    assert np.array_equal(*found)
 
 
 def test_spectrum_of_a_known_field() -> None:
