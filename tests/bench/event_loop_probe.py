@@ -168,7 +168,7 @@ async def probe_restoring(seconds: float, folder: Path, megapixels: float, denoi
     await moved("moving about")
     canvas.fit()
     control.set_recipe(Recipe(Wiener()))
-    control.open_lens(folder / "psf.safetensors")
+    control.lenses.open(folder / "psf.safetensors")
     report("Wiener, the whole photo", await ticks(600.0, lambda: window.compare._whole is not None), idle)
     window.compare.evidence_button.setChecked(True)
     await moved("moving about, evidence")
