@@ -27,21 +27,21 @@ from ddm_gui.engine.restore.recipe import Recipe, default_recipe
 from ddm_gui.engine.restore.restorer import Restorer
 from ddm_gui.engine.settings import Settings
 from ddm_gui.engine.simulate.known_set import KnownSet
-from ddm_gui.gui.areas import middle
-from ddm_gui.gui.contest import Contest, Ground
-from ddm_gui.gui.devices import Choice, DeviceSearch
-from ddm_gui.gui.estimates import Estimates
-from ddm_gui.gui.export_plans import ExportPlans
-from ddm_gui.gui.lens import Lens
-from ddm_gui.gui.lenses import Lenses
+from ddm_gui.gui.learning.devices import Choice, DeviceSearch
+from ddm_gui.gui.learning.estimates import Estimates
+from ddm_gui.gui.lens.lens import Lens
+from ddm_gui.gui.lens.lenses import Lenses
 from ddm_gui.gui.log import write_bug
-from ddm_gui.gui.photo_sets import PhotoSets
+from ddm_gui.gui.photos.photo_sets import PhotoSets
+from ddm_gui.gui.photos.sources import Found, Role
+from ddm_gui.gui.photos.thumbnails import Thumbnails
 from ddm_gui.gui.places import default_project_folder
-from ddm_gui.gui.previews import Previews
+from ddm_gui.gui.restoring.contest import Contest, Ground
+from ddm_gui.gui.restoring.export_plans import ExportPlans
 from ddm_gui.gui.runs import Demo, Export, Learn, LearnDenoiser
-from ddm_gui.gui.sources import Found, Role
 from ddm_gui.gui.state import Phase, Situation, Task, failed_stage
-from ddm_gui.gui.thumbnails import Thumbnails
+from ddm_gui.gui.viewer.areas import middle
+from ddm_gui.gui.viewer.previews import Previews
 from ddm_gui.gui.worker import Completed, Failed, Outcome, Run, Worker
 
 SHOOT_OUT = 512 * 512  # pixels of a photo at most, on which restorers are compared

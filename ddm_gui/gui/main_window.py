@@ -39,32 +39,32 @@ from ddm_gui.engine.restore.denoiser_files import default_denoiser, kept
 from ddm_gui.engine.restore.output import Output, Planned
 from ddm_gui.engine.restore.recipe import Recipe
 from ddm_gui.engine.restore.restorer import Restorer
-from ddm_gui.gui.compare import Compare
-from ddm_gui.gui.contest import Ground, News
 from ddm_gui.gui.controller import Controller, Report, Trouble
-from ddm_gui.gui.denoiser_dialog import DenoiserDialog
 from ddm_gui.gui.dialogs import AboutDialog, CloseDialog, ListDialog, SavingDialog, TroubleDialog
-from ddm_gui.gui.export_dialog import ExportDialog
-from ddm_gui.gui.folders import Folders, dropped_paths
-from ddm_gui.gui.kernel_view import KernelView
-from ddm_gui.gui.lens import Lens
-from ddm_gui.gui.lens_line import LensLine
-from ddm_gui.gui.lens_menu import LensMenu
+from ddm_gui.gui.learning.project_line import ProjectLine
+from ddm_gui.gui.learning.recent_menu import RecentMenu
+from ddm_gui.gui.learning.result_view import ResultView
+from ddm_gui.gui.learning.run_bar import RunBar
+from ddm_gui.gui.learning.settings_form import SettingsForm
+from ddm_gui.gui.learning.training_plots import TrainingPlots
+from ddm_gui.gui.learning.welcome import Welcome
+from ddm_gui.gui.lens.kernel_view import KernelView
+from ddm_gui.gui.lens.lens import Lens
+from ddm_gui.gui.lens.lens_line import LensLine
+from ddm_gui.gui.lens.lens_menu import LensMenu
 from ddm_gui.gui.log import log_file
 from ddm_gui.gui.parts import action, horizontal, vertical
-from ddm_gui.gui.project_line import ProjectLine
-from ddm_gui.gui.recent_menu import RecentMenu
-from ddm_gui.gui.recipe_form import RecipeForm
-from ddm_gui.gui.restorations import After
-from ddm_gui.gui.result_view import ResultView
-from ddm_gui.gui.run_bar import RunBar
-from ddm_gui.gui.settings_form import SettingsForm
-from ddm_gui.gui.shoot_out import ShootOut
-from ddm_gui.gui.sources import Found, Role, assigned
+from ddm_gui.gui.photos.folders import Folders, dropped_paths
+from ddm_gui.gui.photos.sources import Found, Role, assigned
+from ddm_gui.gui.restoring.contest import Ground, News
+from ddm_gui.gui.restoring.denoiser_dialog import DenoiserDialog
+from ddm_gui.gui.restoring.export_dialog import ExportDialog
+from ddm_gui.gui.restoring.recipe_form import RecipeForm
+from ddm_gui.gui.restoring.shoot_out import ShootOut
 from ddm_gui.gui.state import Phase, Situation, Task, kernel_words, shown
 from ddm_gui.gui.theme import app_icon, renew_icons, style_sheet, use_scheme
-from ddm_gui.gui.training_plots import TrainingPlots
-from ddm_gui.gui.welcome import Welcome
+from ddm_gui.gui.viewer.compare import Compare
+from ddm_gui.gui.viewer.restorations import After
 from ddm_gui.gui.words import duration, left_out
 from ddm_gui.gui.worker import Completed, Failed, Stopped
 

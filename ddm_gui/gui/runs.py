@@ -13,7 +13,7 @@ from ddm_gui.engine.project import Project
 from ddm_gui.engine.restore.output import Output, Planned
 from ddm_gui.engine.restore.recipe import Recipe
 from ddm_gui.engine.settings import Settings
-from ddm_gui.gui.restorations import device_for
+from ddm_gui.gui.viewer.restorations import device_for
 
 
 @dataclass

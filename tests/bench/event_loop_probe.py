@@ -90,7 +90,7 @@ async def probe(seconds: float, folder: Path) -> None:
     from ddm_gui.engine.events import Stage
     from ddm_gui.engine.simulate.demo import build
     from ddm_gui.gui.main_window import MainWindow
-    from ddm_gui.gui.sources import Role
+    from ddm_gui.gui.photos.sources import Role
     from ddm_gui.gui.state import Phase
 
     photos = build(folder / "demo")
@@ -130,7 +130,7 @@ async def probe_restoring(seconds: float, folder: Path, megapixels: float, denoi
     from ddm_gui.engine.simulate.leaves import dead_leaves
     from ddm_gui.engine.simulate.optics import Lens
     from ddm_gui.gui.main_window import MainWindow
-    from ddm_gui.gui.sources import Role
+    from ddm_gui.gui.photos.sources import Role
 
     height = int((megapixels * 1e6 / 1.5) ** 0.5)
     leaves = (255 * (0.05 + 0.8 * dead_leaves(1000, 1000, np.random.default_rng(0)))).astype(np.uint8)

@@ -30,9 +30,9 @@ from ddm_gui.engine.events import (
     StageDone,
     StageStarted,
 )
-from ddm_gui.gui.devices import Choice
+from ddm_gui.gui.learning.devices import Choice
 from ddm_gui.gui.main_window import MainWindow
-from ddm_gui.gui.sources import Role
+from ddm_gui.gui.photos.sources import Role
 from ddm_gui.gui.state import Phase
 
 if sys.platform.startswith("linux") and not os.environ.get("DISPLAY") and not os.environ.get("WAYLAND_DISPLAY"):

@@ -24,9 +24,9 @@ from qasync import QEventLoop
 
 from ddm_gui.gui.app import application, until_closed
 from ddm_gui.gui.dialogs import CloseDialog, SavingDialog, TroubleDialog
-from ddm_gui.gui.folders import DropZone
 from ddm_gui.gui.main_window import MainWindow
-from ddm_gui.gui.sources import Role
+from ddm_gui.gui.photos.folders import DropZone
+from ddm_gui.gui.photos.sources import Role
 from ddm_gui.gui.state import CardState, Phase, shown
 
 LIMIT = 240.0  # s, for the whole drive

@@ -31,12 +31,12 @@ from ddm_gui.engine.restore.dpir import Dpir
 from ddm_gui.engine.restore.output import Output, Planned
 from ddm_gui.engine.restore.recipe import Recipe
 from ddm_gui.engine.restore.wiener import Wiener
-from ddm_gui.gui.denoiser_dialog import DenoiserDialog
 from ddm_gui.gui.dialogs import AboutDialog, CloseDialog, ListDialog, SavingDialog, TroubleDialog
-from ddm_gui.gui.export_dialog import ExportDialog
 from ddm_gui.gui.main_window import MainWindow
-from ddm_gui.gui.panes import Mode
-from ddm_gui.gui.shoot_out import ShootOut
+from ddm_gui.gui.restoring.denoiser_dialog import DenoiserDialog
+from ddm_gui.gui.restoring.export_dialog import ExportDialog
+from ddm_gui.gui.restoring.shoot_out import ShootOut
+from ddm_gui.gui.viewer.panes import Mode
 
 from .conftest import a_kernel, with_photos
 

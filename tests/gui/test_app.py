@@ -12,10 +12,10 @@ from pytestqt.qtbot import QtBot
 from ddm_gui.engine.events import Result
 from ddm_gui.gui.app import Bugs, application
 from ddm_gui.gui.dialogs import TroubleDialog
+from ddm_gui.gui.learning.result_view import score_rows
 from ddm_gui.gui.log import log_file, write_bug
 from ddm_gui.gui.main_window import MainWindow
 from ddm_gui.gui.places import default_project_folder
-from ddm_gui.gui.result_view import score_rows
 from ddm_gui.gui.theme import icon, resource, style_sheet
 from ddm_gui.gui.words import duration, photos
 

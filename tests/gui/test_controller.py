@@ -25,7 +25,7 @@ from ddm_gui.engine.settings import Settings
 from ddm_gui.gui import controller as controller_module
 from ddm_gui.gui.controller import Controller, Report, Trouble
 from ddm_gui.gui.log import log_file
-from ddm_gui.gui.sources import Role
+from ddm_gui.gui.photos.sources import Role
 from ddm_gui.gui.state import Phase, Task, shown
 from ddm_gui.gui.worker import Completed, Failed, Stopped
 

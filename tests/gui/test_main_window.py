@@ -43,9 +43,9 @@ from ddm_gui.engine.restore.restorer import Blurred, Pixels, Steps
 from ddm_gui.engine.restore.wiener import Wiener
 from ddm_gui.gui import controller as controller_module
 from ddm_gui.gui.dialogs import CloseDialog, ListDialog, SavingDialog, TroubleDialog
-from ddm_gui.gui.export_table import State
 from ddm_gui.gui.main_window import MainWindow
-from ddm_gui.gui.sources import Role
+from ddm_gui.gui.photos.sources import Role
+from ddm_gui.gui.restoring.export_table import State
 from ddm_gui.gui.state import Phase
 from ddm_gui.gui.words import unbroken
 

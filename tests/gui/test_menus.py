@@ -9,8 +9,8 @@ from PySide6.QtWidgets import QFileDialog, QWidget
 from pytestqt.qtbot import QtBot
 
 from ddm_gui.engine.project import NAME
-from ddm_gui.gui.lens_menu import LensMenu
-from ddm_gui.gui.recent_menu import RecentMenu
+from ddm_gui.gui.learning.recent_menu import RecentMenu
+from ddm_gui.gui.lens.lens_menu import LensMenu
 
 
 @pytest.fixture

@@ -1,0 +1,1 @@
+"""Settings, the run and its curves."""

@@ -1,0 +1,1 @@
+"""Kernels, one or over the field, and lenses of files."""

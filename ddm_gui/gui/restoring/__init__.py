@@ -1,0 +1,1 @@
+"""How photos are restored, and their export."""

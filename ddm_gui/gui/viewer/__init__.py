@@ -1,0 +1,1 @@
+"""A photo before and after."""
