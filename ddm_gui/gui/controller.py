@@ -115,6 +115,7 @@ class Controller(QObject):
         self._worker: Worker | None = None
         self._paused: _Paused | None = None
         self._search: DeviceSearch | None = None
+        self._shut_down = False
         self._skipped: list[PhotoSkipped] = []
         self._written = 0
         self._result: Result | None = None
@@ -334,7 +335,7 @@ class Controller(QObject):
 
     def find_devices(self) -> None:
         """Loads torch and tests the devices, beside the window."""
-        if self._search is None:
+        if self._search is None and not self._shut_down:
             self._search = DeviceSearch(self)
             self._search.found.connect(self._devices_arrived)
             self._search.failed.connect(self._device_search_failed)
@@ -350,7 +351,8 @@ class Controller(QObject):
             self._worker.stop()
 
     def shut_down(self) -> None:
-        """Ends all threads. Call it once, when no run is left."""
+        """Ends all threads, for good. Call it once, when no run is left."""
+        self._shut_down = True
         if self._search is not None:
             self._search.wait()
         self._keeping.stop()

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PySide6.QtCore import QObject, Slot
+from PySide6.QtCore import QObject, QThread, Slot
 from pytestqt.qtbot import QtBot
 from safetensors.numpy import save_file
 
@@ -93,6 +93,14 @@ def replaced_run(monkeypatch: pytest.MonkeyPatch, run: object) -> None:
 def ended(qtbot: QtBot, witness: Witness) -> Report:
     qtbot.waitUntil(lambda: bool(witness.reports), timeout=10_000)
     return witness.reports[-1]
+
+
+def test_no_thread_begins_after_the_end(qtbot: QtBot) -> None:
+    """A window that is closed in its first moments has not looked for devices yet."""
+    controller = Controller()
+    controller.shut_down()
+    controller.find_devices()
+    assert not any(thread.isRunning() for thread in controller.findChildren(QThread))
 
 
 def test_sources_are_counted_and_a_folder_is_suggested(ready: Controller, degraded_folder: Path) -> None:

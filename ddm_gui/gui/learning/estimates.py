@@ -29,6 +29,7 @@ class Estimates(QObject):
         self._sparing = True
         self._timing: _Timing | None = None
         self._disturbed = False
+        self._closed = False
 
     def wish(self, choices: Sequence[Settings]) -> None:
         """Asks for the times of runs with each of these settings, in this order."""
@@ -45,14 +46,14 @@ class Estimates(QObject):
         self._go_on()
 
     def close(self) -> None:
-        """Waits for what is being timed; nothing arrives after this."""
-        self._wished = []
-        self._sparing = True
+        """Waits for what is being timed; nothing arrives after this, and nothing is timed: devices that are found while
+        the window closes are still told to it."""
+        self._closed = True
         if self._timing is not None:
             self._timing.wait()
 
     def _go_on(self) -> None:
-        if self._timing is not None or self._sparing or not self._wished:
+        if self._closed or self._timing is not None or self._sparing or not self._wished:
             return
         settings = self._wished.pop(0)
         self._asked.add(settings)

@@ -64,6 +64,16 @@ def test_nothing_is_timed_while_it_spares(estimates: Estimates, qtbot: QtBot, mo
     qtbot.waitUntil(lambda: ONE in found, timeout=20_000)
 
 
+def test_nothing_is_timed_after_the_end(estimates: Estimates, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[Settings] = []
+    timed_by(monkeypatch, lambda settings: float(asked.append(settings) or 1))
+    estimates.close()
+    estimates.wish([ONE])
+    estimates.spare(False)  # as it is told of devices that are found while the window closes
+    qtbot.wait(100)
+    assert asked == []
+
+
 def test_what_a_run_disturbed_is_timed_again_after_it(
     estimates: Estimates, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
 ) -> None:
