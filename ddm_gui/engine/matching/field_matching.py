@@ -239,7 +239,7 @@ class FieldTraining(Training):
         half = self.halves[turn % 2]
         half.move(turn // 2, *self._gradients(half.photos, half.phase.kernels, generator))
         one, other = (each.mean for each in self.halves)
-        self.kernels = self.whole.with_phases(agreed(one, other, self.whole.magnitude))
+        self.kernels = recentred(self.whole.with_phases(agreed(one, other, self.whole.magnitude)))
 
     def _gradients(self, photos: PatchPool, kernels: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         """What the network of the simulated patches says of photos without the phases of these kernels: gradients for
@@ -261,7 +261,6 @@ class FieldTraining(Training):
         It does not judge: on a simulated lens it was .0023 for the start (NCC .87) and .0024 for what was found (.96).
         """
         if update == 0:
-            self.kernels = recentred(self.kernels)
             self._fit_noise()
             self._begin_following()
         sample = self._sample(self.kernels, generator)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import pytest
 import torch
 from torch import Tensor
 from torch.nn.functional import pad
@@ -15,6 +16,7 @@ from ddm_gui.engine.matching.field_phase import (
     CONTEXT,
     FieldPhaseDescent,
     agreed,
+    in_place,
     known_taps,
     recentred,
     turned_patches,
@@ -52,35 +54,77 @@ def test_what_is_undone_is_the_phase_alone() -> None:
     torch.testing.assert_close(found[:, 0], symmetric[:, inside, inside], atol=1e-5, rtol=0.0)
 
 
-def test_each_node_finds_its_own_direction() -> None:
-    """Two nodes, one above the other, whose comas point apart: from zero phase both are found, and not exchanged."""
+@pytest.fixture(scope="module")
+def truth() -> Tensor:
+    """Two nodes, one above the other, whose comas point apart: their axis is that of the field, as in a round lens."""
     radial = torch.from_numpy(Lens(coma=0.3, angle=math.pi / 2, diffraction=1.0, softness=0.7).kernels(KERNEL)[1])
-    truth = torch.stack([radial, radial.flip(0)])  # their axis is that of the field, as in a round lens
-    photos = [points_of_light(kernel) for kernel in truth]
-    symmetric = points_of_light(torch.from_numpy(zero_phase(truth[:1].numpy()))[0])
+    return torch.stack([radial, radial.flip(0)])
+
+
+def descended(truth: Tensor, photos: list[Tensor], seeds: range, count: int) -> FieldPhaseDescent:
+    """Phases turned from zero by `count` patches at a time of what is seen at each of two nodes, under the network of
+    what would be seen with phase zero."""
+    symmetric = symmetric_points(truth)
     velocity = exact(symmetric)
     log_power = placed_spectrum(truth, WINDOW).abs().clamp_min(1e-6).square().log()
     field = Field(2, 1, 100, 100)
     descent = FieldPhaseDescent(field, log_power, KERNEL, is_round=True)
-    before = compared(descent.kernels, truth)
     size = SIDE + KERNEL - 1 + 2 * CONTEXT
     for seed in range(12):
         generator = torch.Generator().manual_seed(seed)
         known = known_taps(KERNEL, generator)
         turned = turned_patches(tiled(some(symmetric, generator), size), placed_spectrum(known, size).imag)
         descent.learn_curvature(all_pass_gradients(velocity, turned, KERNEL, generator).sum(dim=0), known)
-    for seed in range(60):
+    for seed in seeds:
         generator = torch.Generator().manual_seed(seed)
-        rows = (torch.rand(64, generator=generator) < 0.5).long()
-        patches = torch.where(
-            rows[:, None, None, None] == 0, some(photos[0], generator, 64), some(photos[1], generator, 64)
-        )
-        positions = torch.stack([rows.float(), torch.full((64,), 0.5)], dim=1)
+        rows = (torch.rand(count, generator=generator) < 0.5).long()
+        above, below = (some(each, generator, count) for each in photos)
+        patches = torch.where(rows[:, None, None, None] == 0, above, below)
+        positions = torch.stack([rows.float(), torch.full((count,), 0.5)], dim=1)
         kernels = torch.einsum("bn,nhw->bhw", field.weights(positions), descent.kernels)
-        turned = undone(tiled(patches, size), kernels)
-        descent.move(all_pass_gradients(velocity, turned, KERNEL, generator), positions)
-    after = compared(descent.kernels, truth)
+        seen_still = undone(tiled(patches, size), kernels)
+        descent.move(all_pass_gradients(velocity, seen_still, KERNEL, generator), positions)
+    return descent
+
+
+def symmetric_points(truth: Tensor) -> Tensor:
+    return points_of_light(torch.from_numpy(zero_phase(truth[:1].numpy()))[0])
+
+
+def test_each_node_finds_its_own_direction(truth: Tensor) -> None:
+    """From zero phase both are found, and not exchanged; and they stay where they were, as far as patches tell."""
+    descent = descended(truth, [points_of_light(kernel) for kernel in truth], range(60), 64)
+    before = compared(recentred(descent.with_phases(torch.zeros_like(descent.phases))), truth)
+    after = compared(recentred(descent.kernels), truth)
     assert after.min() > before.max() + 0.03, (before, after)
+    torch.testing.assert_close(in_place(descent.phases, descent.magnitude), descent.phases, rtol=0.0, atol=1e-4)
+
+
+def test_what_halves_of_the_photos_agree_upon_is_a_lens_that_is_lopsided_and_not_one_that_is_not(truth: Tensor) -> None:
+    """Of few patches each half finds phases, also where there are none; but then the start stays."""
+    lopsided, symmetric = [points_of_light(kernel) for kernel in truth], [symmetric_points(truth)] * 2
+    kept = {}
+    for name, photos in (("lopsided", lopsided), ("symmetric", symmetric)):
+        one, other = (descended(truth, photos, seeds, 12) for seeds in (range(40), range(40, 80)))
+        found = agreed(one.phases, other.phases, one.magnitude)
+        alone = one.magnitude.square() * (0.5 * (one.phases.square() + other.phases.square()))
+        kept[name] = float((one.magnitude.square() * found.square()).sum() / alone.sum())
+        assert float(alone.sum()) > 0.0
+    assert kept["lopsided"] > 0.5
+    assert kept["symmetric"] < 0.2
+
+
+def test_what_only_moves_a_kernel_is_no_phase_of_its_shape() -> None:
+    """Kernels that were moved have the phases of those that were not, whichever part of them the ramp is."""
+    frequency = torch.fft.fftfreq(WINDOW)
+    magnitude = placed_spectrum(torch.stack([coma(), coma().T]), WINDOW).abs()
+    shape = torch.randn(2, WINDOW, WINDOW, generator=torch.Generator().manual_seed(0))
+    ramps = 2 * torch.pi * torch.stack([1.5 * frequency[:, None] - 0.7 * frequency, 0.2 * frequency.expand(WINDOW, -1)])
+    still = in_place(shape, magnitude)
+    torch.testing.assert_close(in_place(shape + ramps, magnitude), still, rtol=0.0, atol=1e-4)
+    torch.testing.assert_close(in_place(ramps, magnitude), torch.zeros_like(ramps), rtol=0.0, atol=1e-4)
+    sizes = [float((magnitude * phases).square().sum()) for phases in (still, shape)]
+    assert sizes[0] <= sizes[1]
 
 
 def test_each_kernel_is_put_back_into_its_place() -> None:
