@@ -8,7 +8,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from ddm_gui.engine.flow.train import Velocity
+from ddm_gui.engine.flow.train import Velocity, sample_path
+from ddm_gui.engine.matching.ikl import turned_about_lead
 from ddm_gui.engine.matching.magnitude import MagnitudeMatch
 from ddm_gui.engine.matching.phase import UNKNOWN, PhaseDescent, all_pass_gradient, placed_spectrum, taps_width
 from ddm_gui.engine.scores import kernel_ncc, zero_phase
@@ -79,6 +80,23 @@ def test_the_gradient_is_odd_and_vanishes_at_the_truth_only() -> None:
     at_truth = mean_gradient(velocity, points_of_light(truth))
     torch.testing.assert_close(at_start, -at_start.flip(0, 1))
     assert float(at_truth.norm()) < 0.2 * float(at_start.norm())
+
+
+def test_a_lopsided_kernel_leads_itself_turned_about_and_a_symmetric_one_does_not() -> None:
+    """Whichever way about the photos are: among patches turned about it is as far behind."""
+    symmetric = torch.from_numpy(zero_phase(coma()[None].numpy()))[0]
+
+    def lead(truth: Tensor, kernel: Tensor) -> float:
+        velocity, patches = exact(points_of_light(truth)), points_of_light(kernel)
+        generator = torch.Generator().manual_seed(0)
+        leads = [turned_about_lead(velocity, sample_path(some(patches, generator), generator)) for _ in range(12)]
+        return float(torch.stack(leads).mean())
+
+    right = lead(coma(), coma())
+    assert right > 0.01
+    assert lead(coma(), coma().flip(0, 1)) == pytest.approx(-right, rel=0.2)
+    assert abs(lead(symmetric, symmetric)) < 0.05 * right
+    assert lead(coma(), symmetric) < 0.1 * right
 
 
 def test_turning_the_phases_down_the_gradient_finds_a_lopsided_kernel() -> None:

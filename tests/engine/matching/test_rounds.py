@@ -464,7 +464,8 @@ def test_how_many_stretches_there_are_and_how_long(
 
     Before them the own start is measured as it is, where there are stretches at all.
     """
-    for name, value in {"STRETCH": 150, "TRIAL": 48, "ROUND": 100, "ROUND_WORK": 3.0, "LARGEST_RETRIEVED": 40}.items():
+    lengths = {"STRETCH": 150, "TRIAL": 48, "ROUND": 100, "LARGEST_RETRIEVED": 40}
+    for name, value in {**lengths, "ROUND_WORK": 3.0, "TRIAL_WORK": 1.5}.items():
         monkeypatch.setattr(rounds, name, value)
     effort = {"candidates": 2, "images_phase": 28_800, "images_kernel": 19_200, "batch_size": 32}
     settings = Settings().with_changes(effort | changes)
@@ -472,14 +473,16 @@ def test_how_many_stretches_there_are_and_how_long(
     measured = 48 if count else 0
     updates = measured + count * (turns + 48)
     assert updates_needed(settings) == updates + 600
-    # A turn of the phases is a third of the work of an update that trains a network.
+    # A turn of the phases is a third of the work of an update of a round, one of a trial half as much again.
+    before_rounds = 1.5 * measured + count * (turns / 3 + 1.5 * 48)
     assert work(settings, 0) == 0.0
-    assert work(settings, updates) == pytest.approx(measured + count * (turns / 3 + 48))
-    assert work(settings, updates + 600) == pytest.approx(measured + count * (turns / 3 + 48) + 600)
+    assert work(settings, updates) == pytest.approx(before_rounds)
+    assert work(settings, updates + 600) == pytest.approx(before_rounds + 600)
     amounts = np.diff([work(settings, update) for update in range(updates + 300)])
     since = np.arange(len(amounts)) - measured
     turning = (since >= 0) & (since < updates - measured) & (since % (turns + 48) < turns)
-    np.testing.assert_allclose(amounts, np.where(turning, 1 / 3, 1.0))
+    in_rounds = since >= updates - measured
+    np.testing.assert_allclose(amounts, np.where(turning, 1 / 3, np.where(in_rounds, 1.0, 1.5)))
 
 
 def test_the_papers_procedure_has_no_stretches() -> None:
@@ -659,6 +662,37 @@ def test_stretches_that_are_as_good_as_each_other_are_blended(monkeypatch: pytes
     torch.testing.assert_close(training.model.log_gain.detach(), seen.measured[4][1])
     for name, tensor in training.phase.tensors().items():
         assert torch.equal(tensor, seen.measured[4][2][name]), name
+
+
+@pytest.mark.usefixtures("short_rounds", "short_stretches")
+def test_of_a_kernel_and_itself_turned_about_the_one_that_leads_is_believed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the other one's IKL is a little less."""
+    training = a_training(TINY.with_changes({"images_phase": 8 * 3, "candidates": 1}), knows=True)
+    retrieved(monkeypatch, training)
+    seen = measuring(monkeypatch, training, [3e-3, 2e-3, 8e-4, 7e-4])
+    leads = torch.tensor([0.0, 0.0, 1e-3, -1e-3])
+    monkeypatch.setattr(training, "leads", leads)
+    pulled(training, training.first_round)
+    assert len(seen.measured) == 4
+    torch.testing.assert_close(one_kernel(training), without_haze(seen.measured[2][0]), rtol=0.0, atol=1e-4)
+
+
+@pytest.mark.usefixtures("short_rounds", "short_stretches")
+def test_the_lead_is_that_of_the_kernel_over_itself_turned_about() -> None:
+    """The opposite of a kernel's is its own turned about; a symmetric one has none."""
+    training = a_training(TINY.with_changes({"images_phase": 8 * 9}), knows=True)
+
+    def lead(kernel: Tensor) -> float:
+        training.leads[0] = 0.0
+        training._set_kernel(kernel)
+        for update in range(rounds.TRIAL):
+            training._measure(0, update)
+        return float(training.leads[0])
+
+    right = lead(LOPSIDED)
+    assert right != 0.0
+    assert lead(LOPSIDED.flip(0, 1)) == pytest.approx(-right, rel=1e-4)
+    assert lead(torch.full((5, 5), 1 / 25)) == 0.0
 
 
 @pytest.mark.usefixtures("short_rounds", "short_stretches")
@@ -973,6 +1007,7 @@ def test_step_2_stays_finite_and_its_state_comes_back_at_any_update(
         "average",
         "ikl",
         "ikls",
+        "leads",
         "found",
         "mean",
         "own",
