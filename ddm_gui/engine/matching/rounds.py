@@ -37,6 +37,7 @@ from ddm_gui.engine.matching.retrieval import retrieve, spectral_magnitude, turn
 from ddm_gui.engine.matching.search import DRAW_KERNELS, PHOTOMETRY_RATE, KernelSearch, Match, as_grid
 from ddm_gui.engine.matching.simulated_noise import SimulatedNoise
 from ddm_gui.engine.matching.simulation import Simulation
+from ddm_gui.engine.matching.symmetry import believed
 from ddm_gui.engine.photos.patches import PatchPool
 from ddm_gui.engine.settings import Settings
 from ddm_gui.engine.training import (
@@ -421,6 +422,9 @@ class KernelTraining(KernelSearch):
             return None
         return self.noise_fit.under(self.average * self.model.log_gain.detach().exp()[:, None, None])
 
+    def result(self) -> Tensor:
+        return believed(self.average)
+
     def _push(self, done: float) -> Tensor:
         """From a flat or random start: away from the outskirts, gone at half time."""
         if self.settings.start == "spectral":
@@ -510,7 +514,7 @@ def learn_kernels(
         )
     yield from run(training, checkpoint, fingerprint)
     return Match(
-        as_grid(training.average),
+        as_grid(training.result()),
         as_grid(start),
         as_grid(visible),
         float(training.average_sigma),

@@ -78,6 +78,10 @@ class KernelSearch(Training):
         self.average_sigma = self.average_sigma.lerp(self.model.sigma().detach(), 1 / self.averaged)
         self.average_share = self.average_share.lerp(self.model.share().detach(), 1 / self.averaged)
 
+    def result(self) -> Tensor:
+        """The kernels that were found, in the end, (N x) C' x k x k."""
+        return self.average
+
     def photon_noise(self) -> PhotonNoise | None:
         """How the noise grows with light, in the end; None where it is as strong everywhere."""
         if self.model.share_logit is None:
