@@ -72,6 +72,7 @@ def small_amounts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(spectrum, "FIELD_PATCHES", spectrum.BATCH)
     monkeypatch.setattr(field_magnitude, "STEPS", 5)
     monkeypatch.setattr(field_matching, "TRYING", 2)
+    monkeypatch.setattr(field_matching, "ASKING", 4)
     monkeypatch.setattr(field_matching, "MEASURING", 4)
     monkeypatch.setattr(field_matching, "LISTENING", 2)
     monkeypatch.setattr(train, "FLOOR_BATCHES", 2)
@@ -308,6 +309,7 @@ def test_the_estimate_is_of_what_is_left(project: Project, monkeypatch: pytest.M
     """At a second for each update of step 1, ten for each of step 2."""
     monkeypatch.setattr(pipeline, "seconds_per_update", lambda *_: (1.0, 10.0))
     monkeypatch.setattr(rounds, "ROUND_WORK", 1.0)
+    monkeypatch.setattr(rounds, "TRIAL_WORK", 1.0)
 
     def estimate(only: Stage | None = None) -> float:
         run = learn(project, only)
@@ -321,6 +323,9 @@ def test_the_estimate_is_of_what_is_left(project: Project, monkeypatch: pytest.M
     assert estimate() == pytest.approx(UPDATES + 10 * (STRETCHES + 10))  # rounds are whole
     monkeypatch.setattr(rounds, "ROUND_WORK", 2.0)
     assert estimate() == pytest.approx(UPDATES + 10 * (3 + 4 * (2 / 2 + 3) + 10))
+    monkeypatch.setattr(rounds, "TRIAL_WORK", 1.5)
+    assert estimate() == pytest.approx(UPDATES + 10 * (1.5 * 3 + 4 * (2 / 2 + 1.5 * 3) + 10))
+    monkeypatch.setattr(rounds, "TRIAL_WORK", 1.0)
     monkeypatch.setattr(rounds, "ROUND_WORK", 1.0)
     monkeypatch.setattr(rounds, "ROUND", 4)
     stop(project, flow_seen(8 * 3))

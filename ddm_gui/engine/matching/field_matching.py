@@ -2,8 +2,9 @@
 
 The magnitudes and what sets the colours apart are known in closed form from the power spectra around the nodes
 (`field_start`). An auxiliary network learns patches simulated with these kernels of phase zero; under it the phases are
-turned (`field_phase`), on each half of the photos by itself: what both agree upon is the lens, and how far they agree
-says how sure it is. Then a second auxiliary network follows the kernels that were found and says what the IKL is.
+turned (`field_phase`), on each half of the photos by itself: how far the kernels of both agree says how sure they are,
+and whether each photo says what the other half found, how much of it is the lens (`field_agreement`). Then a second
+auxiliary network follows the kernels that were found and says what the IKL is.
 
 The paper's own procedure, `alternating`, takes a grid of kernels as well; `learn_field` decides.
 """
@@ -26,10 +27,10 @@ from ddm_gui.engine.events import Event, KernelProgress, KernelSnapshot, Note, S
 from ddm_gui.engine.flow.train import FlowModel, PathSample, sample_path
 from ddm_gui.engine.matching import alternating
 from ddm_gui.engine.matching.alternating import AlternatingTraining
+from ddm_gui.engine.matching.field_agreement import groups_of, lens_share
 from ddm_gui.engine.matching.field_phase import (
     CONTEXT,
     FieldPhaseDescent,
-    agreed,
     known_taps,
     recentred,
     turned_patches,
@@ -62,6 +63,7 @@ from ddm_gui.engine.training import (
 )
 
 TRYING = 30  # updates that measure the curvature of the phases
+ASKING = 120  # updates in which groups of the photos are asked what they say of the phases, one after the other
 TURN_WORK = 2.0  # times as long as an update of the phases takes one that trains a network
 MEASURING, LISTENING = 150, 50  # updates of the network that measures the IKL; the last ones, that are listened to
 FEW = 0.1  # of the mean over the nodes: with fewer patches around it a kernel rests on its neighbours
@@ -77,7 +79,7 @@ def updates_needed(settings: Settings) -> int:
     if settings.procedure == "alternating":
         return alternating.updates_needed(settings)
     following = math.ceil(settings.images_kernel / settings.batch_size)
-    return following + TRYING + 2 * turns_needed(settings) + MEASURING
+    return following + TRYING + ASKING + 2 * turns_needed(settings) + MEASURING
 
 
 def work(settings: Settings, updates: int) -> float:
@@ -85,7 +87,7 @@ def work(settings: Settings, updates: int) -> float:
     if settings.procedure == "alternating":
         return float(updates)
     following = math.ceil(settings.images_kernel / settings.batch_size)
-    turning = TRYING + 2 * turns_needed(settings)
+    turning = TRYING + ASKING + 2 * turns_needed(settings)
     turned = min(max(updates - following, 0), turning)
     return updates - turned + turned / TURN_WORK
 
@@ -145,6 +147,10 @@ class FieldTraining(Training):
         self.halves = [
             Turning(self._phases(shape), half, turns) for shape, half in zip(start.halves, halves, strict=True)
         ]
+        # Each half's photos in groups, and what each group says at phase zero, J x F x F.
+        self.groups = [(index, group) for index, half in enumerate(halves) for group in groups_of(half, settings.seed)]
+        self.answers = torch.zeros(len(self.groups), *self.whole.state["variance"].shape, device=device)
+        self.photos = (degraded.photo_count, clean.photo_count)
         self.start = self.whole.kernels
         self.kernels = self.start  # of luminance, N x k x k: those of the moment
         self.noise_fit = noise_fit
@@ -153,6 +159,7 @@ class FieldTraining(Training):
         self.acts: list[tuple[int, Callable[[int, torch.Generator], None]]] = [
             (self.following, self._learn_start),
             (TRYING, self._try),
+            (ASKING, self._ask),
             (2 * turns, self._turn),
             (MEASURING, self._measure),
         ]
@@ -234,12 +241,27 @@ class FieldTraining(Training):
         for half in self.halves:
             half.phase.learn_curvature(0.5 * (answers[0] - answers[1]), known)
 
+    def _ask(self, update: int, generator: torch.Generator) -> None:
+        """What a group of the photos says of the start, one after the other."""
+        index = update % len(self.groups)
+        _, photos = self.groups[index]
+        gradients, positions = self._gradients(photos, self.start, generator)
+        self.answers[index] += self.whole.by_place(gradients, positions)
+
     def _turn(self, turn: int, generator: torch.Generator) -> None:
         """Update number `turn` of the phases, of one half and the other in turns."""
         half = self.halves[turn % 2]
         half.move(turn // 2, *self._gradients(half.photos, half.phase.kernels, generator))
-        one, other = (each.mean for each in self.halves)
-        self.kernels = recentred(self.whole.with_phases(agreed(one, other, self.whole.magnitude)))
+        self.kernels = recentred(self.whole.with_phases(self._believed()))
+
+    def _believed(self) -> Tensor:
+        """The mean of the phases that both halves found, as far as it is the lens."""
+        found = [half.mean for half in self.halves]
+        answers = [
+            self.whole.slope(answer, found[1 - half])
+            for (half, _), answer in zip(self.groups, self.answers, strict=True)
+        ]
+        return lens_share(torch.stack(answers), *self.photos) * (found[0] + found[1]) / 2
 
     def _gradients(self, photos: PatchPool, kernels: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         """What the network of the simulated patches says of photos without the phases of these kernels: gradients for
@@ -315,6 +337,7 @@ class FieldTraining(Training):
             **with_prefix("other half", self.halves[1].tensors()),
             **with_prefix("watch", self.watch.tensors()),
             "kernels": self.kernels,
+            "answers": self.answers,
             "noise": torch.tensor([float(self.noise.sigma), float(self.noise.share)]),
             "ikl": self.ikl,
         }
@@ -329,7 +352,9 @@ class FieldTraining(Training):
         self.halves[0].load(under_prefix("one half", tensors))
         self.halves[1].load(under_prefix("other half", tensors))
         self.watch.load(under_prefix("watch", tensors))
-        self.kernels, self.ikl = (tensors[name].to(self.device).clone() for name in ("kernels", "ikl"))
+        self.kernels, self.answers, self.ikl = (
+            tensors[name].to(self.device).clone() for name in ("kernels", "answers", "ikl")
+        )
         if self.noise_fit is not None:
             sigma, share = tensors["noise"]
             self.noise = SimulatedNoise(sigma, share, self.noise_fit.level)

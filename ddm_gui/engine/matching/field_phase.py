@@ -17,12 +17,11 @@ in 800.
 Nothing in a patch tells where a kernel lies. So no phases are kept that only move it (`in_place`). Held in place by
 their centroids alone, kernels moved all the same, with a faint tail in the other direction to make up for it: by 1.2 px
 in the corners of DECam's field, which was .30 of .33 rad of all that was found. Being one number, that motion agrees or
-disagrees between halves of the photos by chance, and it hid that in the shape of the kernels they agree on nothing.
+disagrees between halves of the photos by chance.
 
-Each half of the photos is turned by itself, and what counts is what both say (`agreed`): one gradient follows what few
-photos show. On the simulated lens halves end at .89 and .97 (correlation .67), their mean at .965 from a start of .836;
-DECam's kernels, which are nearly symmetric, at .88 and .93 from a start of .986, and there the halves contradict each
-other (-.28), so the start stays.
+Each half of the photos is turned by itself, and of the mean counts what is the lens (`field_agreement`): one gradient
+follows what few photos show. On the simulated lens halves end at .89 and .97, their mean at .965 from a start of .836;
+DECam's kernels, which are nearly symmetric, at .88 and .93 from a start of .986.
 """
 
 from __future__ import annotations
@@ -45,7 +44,6 @@ LEAST_CURVATURE = 1e-5
 CONTEXT = 12  # px around a patch that the undoing filter draws upon
 ANGLES = 48  # at which the round functions are made orthogonal
 PLACES = 21  # along each side of the field, at which they are written as polynomials
-CONVINCING = 3.0  # times the correlation of two halves is how much of what they say is taken, at most all
 RINGS = 5  # over which what is known of the round part is averaged
 TRIED = 0.4  # rad: standard deviation of known phases, by which the curvature is measured
 TRIED_REACH = 4.0  # px
@@ -125,13 +123,13 @@ class FieldPhaseDescent:
     def move(self, gradients: Tensor, positions: Tensor) -> None:
         """One step, by the gradients of patches at positions B x 2 for the taps of a filter behind them, B x taps x
         taps (`phase.all_pass_gradients`)."""
-        steps = self._steps(self._by_place(gradients, positions))
+        steps = self._steps(self.by_place(gradients, positions))
         smooth = torch.fft.fft2(torch.fft.ifft2(steps) * self.window).real
         turn = torch.einsum("nj,jhw->nhw", self.basis, smooth).clamp(-LARGEST_TURN, LARGEST_TURN)
         self.state["phases"] = in_place(self.state["phases"] + turn, self.magnitude)
         self.kernels = self._made()
 
-    def _by_place(self, gradients: Tensor, positions: Tensor) -> Tensor:
+    def by_place(self, gradients: Tensor, positions: Tensor) -> Tensor:
         """The gradient of each polynomial at each frequency, J x F x F.
 
         What the filter of degraded patches must turn, the kernel must turn the other way.
@@ -173,6 +171,11 @@ class FieldPhaseDescent:
 
     def _made(self) -> Tensor:
         return self.with_phases(self.state["phases"])
+
+    @torch.no_grad()
+    def slope(self, gradient: Tensor, phases: Tensor) -> Tensor:
+        """By how much the loss falls where phases N x F x F are turned to, per turn, by a gradient of `by_place`."""
+        return -(gradient * torch.einsum("jn,nhw->jhw", torch.linalg.pinv(self.basis), phases)).sum()
 
     def with_phases(self, phases: Tensor) -> Tensor:
         """The kernels N x k x k of these magnitudes and other phases, N x F x F."""
@@ -229,22 +232,6 @@ def in_place(phases: Tensor, magnitude: Tensor) -> Tensor:
     slopes = torch.linalg.solve(normal, torch.einsum("if,nf,nf->ni", axes, power, phases.flatten(1)))
     still: Tensor = phases - (slopes @ axes).view_as(phases)
     return still
-
-
-@torch.no_grad()
-def agreed(one: Tensor, other: Tensor, magnitude: Tensor) -> Tensor:
-    """The phases that two halves of the photos found, N x F x F each, both `in_place`: their mean as far as they agree,
-    weighed by their power.
-
-    With r their correlation, CONVINCING r of it, at most all. Of three splits of the photos, r was .67, .34 and .68 on
-    the simulated lens, where the mean was best taken as it is each time, and -.28, -.05 and -.12 on DECam's kernels. As
-    one number: ring by ring the centroid, to which all of them add, would be torn apart.
-    """
-    power = magnitude.square()
-    products = [(power * a * b).sum() for a, b in ((one, other), (one, one), (other, other))]
-    correlation = products[0] / (products[1] * products[2]).sqrt().clamp_min(1e-12)
-    share = (CONVINCING * correlation).clamp(0, 1)
-    return share * (one + other) / 2
 
 
 @torch.no_grad()

@@ -16,7 +16,6 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn.functional import softshrink
 
 from ddm_gui.engine.blur.noise import PhotonNoise
 from ddm_gui.engine.events import Event
@@ -253,7 +252,7 @@ class KernelTraining(KernelSearch):
             if not bool(self.ikls[stretch].isfinite()):
                 raise diverged(self.stage)
             self.found[stretch] = self.mean
-            judged = self.ikls - softshrink(self.leads, CHANCE_LEAD)
+            judged = self.ikls + (-self.leads - CHANCE_LEAD).clamp_min(0)
             if int(judged.argmin()) == stretch:
                 self.best = self._state_of_phases()
             self._resume_phases({**self.best, "kernel": blended(self.found, judged)})
@@ -296,7 +295,9 @@ class KernelTraining(KernelSearch):
 
         A network of so few updates sees magnitudes and hardly the phases: camera shake and itself turned about have
         nearly the same number (Levin's fourth kernel: .00076 with NCC .94, .00063 to .00078 turned about). What
-        step 1's network makes of both is another matter (a lead of .0011 and -.0010), and is counted, too.
+        step 1's network makes of both is another matter: a lead of .0009 to .0012 and of -.0009 to -.0010. So a kernel
+        that lies behind itself turned about is as much worse. How far ahead one is says nothing of its shape: .0013
+        with NCC .72.
         """
         if update == 0:
             self._begin_round()

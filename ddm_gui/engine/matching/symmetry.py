@@ -26,9 +26,8 @@ def believed(kernels: Tensor) -> Tensor:
     """Kernels C' x k x k of the colours of one blur, >= 0, each summing to one, with as much of their common asymmetry
     as is more than chance.
 
-    All of it from the asymmetry on of which half of the power is more than chance, as over the field (`agreed`); none
-    where nothing is. What is taken off is one all-pass filter for all colours, so magnitudes and what sets the colours
-    apart stay.
+    All of it where half of its power or more is more than chance, none where nothing is. What is taken off is one
+    all-pass filter for all colours, so magnitudes and what sets the colours apart stay.
     """
     phases = _about_its_place(placed_spectrum(kernels.mean(dim=0), WINDOW))
     share = min(1.0, 2 * max(0.0, 1 - (CHANCE / max(asymmetry(kernels.mean(dim=0)), 1e-6)) ** 2))
