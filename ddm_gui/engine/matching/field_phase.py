@@ -90,6 +90,7 @@ class FieldPhaseDescent:
         self.window = torch.exp(-0.5 * (radius * WINDOW / REACH).square())
         angles = torch.atan2(row, col)
         self.basis = field.polynomials(field.nodes, DEGREE).to(device)
+        self.written = torch.linalg.pinv(self.basis)  # what is at the nodes, in polynomials
         self.round = (
             _as_polynomials(field, angles.cpu().flatten()).to(device).view(-1, self.basis.shape[1], *radius.shape)
         )
@@ -174,8 +175,8 @@ class FieldPhaseDescent:
 
     @torch.no_grad()
     def slope(self, gradient: Tensor, phases: Tensor) -> Tensor:
-        """By how much the loss falls where phases N x F x F are turned to, per turn, by a gradient of `by_place`."""
-        return -(gradient * torch.einsum("jn,nhw->jhw", torch.linalg.pinv(self.basis), phases)).sum()
+        """How fast the loss falls by a gradient of `by_place`, from phase zero towards phases N x F x F."""
+        return -(gradient * torch.einsum("jn,nhw->jhw", self.written, phases)).sum()
 
     def with_phases(self, phases: Tensor) -> Tensor:
         """The kernels N x k x k of these magnitudes and other phases, N x F x F."""
