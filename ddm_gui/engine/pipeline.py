@@ -42,6 +42,7 @@ from ddm_gui.engine.training import discard_checkpoint
 STAGE_NAMES = {Stage.PRETRAIN: "What clean photos look like", Stage.FLOW: "Step 1", Stage.KERNELS: "Step 2"}
 Paces = dict[tuple[Any, ...], tuple[float, float]]  # `seconds_per_update` of a device and a network
 DOUBT = 1.2  # the true squared error is .1 to .7 times the squared distance, and lies where a kernel passes most
+LEAST_DOUBT = 0.01  # share of a kernel's power: NCC .995, which hardly any kernel is above
 
 
 @dataclass(frozen=True, eq=False)
@@ -183,9 +184,11 @@ def doubt(kernels: NDArray[np.float32], spectral: NDArray[np.float32]) -> float:
     """How far a learned kernel may be from the truth, judged by how far it had to move from the spectral start.
 
     Where the spectra alone nearly give the kernel (a Gaussian) it is small; where step 2 had to find the shape it is of
-    the size of what is left to find. Sum over pixels of the squared difference, mean over kernels.
+    the size of what is left to find. A start that is kept is not beyond doubt either. Sum over pixels of the squared
+    difference, mean over kernels.
     """
-    return DOUBT * float(np.square(kernels - spectral).sum(axis=(-2, -1)).mean())
+    moved, power = (float(np.square(values).sum(axis=(-2, -1)).mean()) for values in (kernels - spectral, kernels))
+    return max(DOUBT * moved, LEAST_DOUBT * power)
 
 
 def _match(

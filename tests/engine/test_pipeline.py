@@ -36,7 +36,7 @@ from ddm_gui.engine.flow import spectrum, train
 from ddm_gui.engine.matching import alternating, field_magnitude, field_matching, noise_fit, retrieval, rounds
 from ddm_gui.engine.photos.linear_dng import write_linear
 from ddm_gui.engine.photos.photo import Photo, write
-from ddm_gui.engine.pipeline import Learned, learn
+from ddm_gui.engine.pipeline import Learned, doubt, learn
 from ddm_gui.engine.project import Project, StageState, checkpoint_notes
 from ddm_gui.engine.settings import Settings
 from ddm_gui.engine.simulate.camera import degrade
@@ -156,6 +156,13 @@ def test_photon_noise_is_learned_with_the_kernels_and_a_stopped_run_learns_the_s
     again, _ = finish(learn(other))
     assert again is not None
     assert again.psf.photon_noise == noise
+
+
+def test_no_kernel_is_beyond_doubt() -> None:
+    start = gaussian(9, 1.0)[None, None, None].astype(np.float32)
+    moved = np.roll(start, 1, axis=-1)
+    assert doubt(start, start) == pytest.approx(0.01 * np.square(start).sum())
+    assert doubt(moved, start) == pytest.approx(1.2 * np.square(moved - start).sum())
 
 
 def finish(run: Generator[Event, None, Learned | None]) -> tuple[Learned | None, list[Event]]:
