@@ -437,6 +437,8 @@ def test(arguments: Sequence[str], display: bool) -> int:
     environment = clean_environment()
     if not display:
         environment.setdefault("QT_QPA_PLATFORM", "offscreen")
+    # Beside another busy program torch's threads wait for each other: a test of seconds took five minutes.
+    environment.setdefault("OMP_NUM_THREADS", "1")
     failed = []
     for command in check_commands(arguments):
         name = " ".join([Path(command[0]).stem, *command[1:]])
