@@ -133,11 +133,6 @@ def to_bytes(tags: dict[int, Any]) -> bytes:
     return exif.tobytes().removeprefix(b"Exif\0\0")
 
 
-def only_orientation(orientation: int) -> bytes | None:
-    """The least EXIF that says how a photo is turned; none where it is upright."""
-    return to_bytes({ORIENTATION: orientation}) if orientation != 1 else None
-
-
 def structure_of(data: bytes | None) -> tuple[ifd.Structure, list[str]]:
     """The directories of EXIF bytes, empty where there are none; and a word on it where they are damaged."""
     if not data:

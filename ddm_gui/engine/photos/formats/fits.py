@@ -21,7 +21,6 @@ BLOCK, CARD = 2880, 80
 MOST_BLOCKS = 10_000  # of a header; 360,000 cards
 TYPES = {8: ">u1", 16: ">i2", 32: ">i4", -32: ">f4", -64: ">f8"}
 BOTTOM_UP = 4  # the EXIF orientation of pictures whose first row is the lowest
-MANDATORY = ("SIMPLE", "BITPIX", "NAXIS")
 OF_THE_OLD_PIXELS = ("CHECKSUM", "DATASUM", "DATAMIN", "DATAMAX")
 LARGEST_CARRIED = 1 << 30  # bytes of further parts, which are carried along in memory
 
