@@ -80,8 +80,11 @@ def _array(path: Path) -> NDArray[Any]:
             if isinstance(content, np.ndarray):
                 return content
             found = {name: content[name] for name in content.files if content[name].ndim >= 2}
-    except (OSError, ValueError, zipfile.BadZipFile, EOFError) as error:
+    except OSError as error:
         raise _no_psf(path, f"Reading it failed: {error}.") from error
+    except (ValueError, zipfile.BadZipFile, EOFError) as error:
+        # numpy's own words advise to unpickle it, which would run whatever the file holds.
+        raise _no_psf(path, "It is damaged, or holds no plain arrays of numbers.") from error
     named = [found[name] for name in NAMES if name in found]
     if not named and len(found) != 1:
         raise _no_psf(path, f"It holds {len(found)} arrays that could be meant, and none is called {NAMES[0]}.")

@@ -62,6 +62,10 @@ def test_damaged_and_missing_files(tmp_path: Path) -> None:
         (tmp_path / "a.npz").write_bytes(whole[:kept])
         with pytest.raises(UserError, match="is not a PSF file"):
             load_psf(tmp_path / "a.npz")
+    (tmp_path / "a.npz").write_bytes(b"no arrays")
+    with pytest.raises(UserError) as caught:
+        load_psf(tmp_path / "a.npz")
+    assert "pickle" not in str(caught.value)  # numpy advises it, and it would run what the file holds
     with pytest.raises(UserError, match="does not exist"):
         load_psf(tmp_path / "b.npy")
 
