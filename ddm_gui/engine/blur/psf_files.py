@@ -83,7 +83,7 @@ def _array(path: Path) -> NDArray[Any]:
     except OSError as error:
         raise _no_psf(path, f"Reading it failed: {error}.") from error
     except (ValueError, zipfile.BadZipFile, EOFError) as error:
-        # numpy's own words advise to unpickle it, which would run whatever the file holds.
+        # Not numpy's own words: they advise a setting that would run whatever the file holds.
         raise _no_psf(path, "It is damaged, or holds no plain arrays of numbers.") from error
     named = [found[name] for name in NAMES if name in found]
     if not named and len(found) != 1:
