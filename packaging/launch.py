@@ -37,6 +37,9 @@ VENV = ROOT / ".venv"
 # What .venv takes with a CPU build of torch, and pip's temporary copies while it installs.
 BYTES_NEEDED = 3_000_000_000
 
+# In which tests run at the same time: each needs about 1 GB of memory.
+MOST_PROCESSES = 4
+
 
 class Stop(Exception):
     """Something that a person can mend, in plain sentences; the launcher prints it and exits with code 2."""
@@ -401,12 +404,21 @@ def start_command(arguments: Sequence[str], display: bool) -> list[str]:
     return [str(venv_tool("ddm")), "demo", *arguments]
 
 
-def check_commands(arguments: Sequence[str]) -> list[list[str]]:
-    """All checks, pytest last, so that its closing line closes."""
+def cores() -> int:
+    """Of this machine, those that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def check_commands(arguments: Sequence[str], usable_cores: int) -> list[list[str]]:
+    """All checks, pytest last, so that its closing line closes; the tests in a process for each core."""
     # The programs themselves, not `python -m`: that would put the folder `packaging` in the way of the package of
     # the same name.
     checks = [["ruff", "check", "."], ["ruff", "format", "--check", "."], ["mypy"], ["lint-imports", "--no-logo"]]
-    return [[str(venv_tool(name)), *rest] for name, *rest in [*checks, ["pytest", *arguments]]]
+    # Before what a person types: of two numbers pytest takes the last, so that `-n 0` runs them in one process.
+    pytest = ["pytest", "-n", str(min(usable_cores, MOST_PROCESSES)), *arguments]
+    return [[str(venv_tool(name)), *rest] for name, *rest in [*checks, pytest]]
 
 
 def become(command: Sequence[str]) -> NoReturn:
@@ -440,7 +452,7 @@ def test(arguments: Sequence[str], display: bool) -> int:
     # Beside another busy program torch's threads wait for each other: a test of seconds took five minutes.
     environment.setdefault("OMP_NUM_THREADS", "1")
     failed = []
-    for command in check_commands(arguments):
+    for command in check_commands(arguments, cores()):
         name = " ".join([Path(command[0]).stem, *command[1:]])
         say(f"\n$ {name}")
         if subprocess.run(command, cwd=ROOT, check=False, env=environment).returncode != 0:

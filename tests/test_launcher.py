@@ -288,9 +288,29 @@ def test_too_little_room_is_said_before_anything() -> None:
 
 
 def test_all_checks_are_run_and_pytest_last() -> None:
-    names = [Path(command[0]).stem for command in launch.check_commands(["-k", "psf"])]
-    assert names == ["ruff", "ruff", "mypy", "lint-imports", "pytest"]
-    assert launch.check_commands(["-k", "psf"])[-1][1:] == ["-k", "psf"]
+    commands = launch.check_commands(["-k", "psf"], 2)
+    assert [Path(command[0]).stem for command in commands] == ["ruff", "ruff", "mypy", "lint-imports", "pytest"]
+    assert commands[-1][-2:] == ["-k", "psf"]
+
+
+@pytest.mark.parametrize(("usable_cores", "processes"), [(1, 1), (2, 2), (4, 4), (64, 4)])
+def test_tests_run_in_a_process_for_each_core_but_four_at_most(usable_cores: int, processes: int) -> None:
+    assert launch.check_commands([], usable_cores)[-1][1:] == ["-n", str(processes)]
+
+
+def test_what_is_typed_comes_last_so_that_it_counts() -> None:
+    assert launch.check_commands(["-n", "0", "-x"], 2)[-1][1:] == ["-n", "2", "-n", "0", "-x"]
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="this system cannot hold a process to some cores")
+def test_only_cores_that_may_be_used_are_counted() -> None:
+    allowed = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {min(allowed)})
+    try:
+        assert launch.cores() == 1
+    finally:
+        os.sched_setaffinity(0, allowed)
+    assert launch.cores() == len(allowed)
 
 
 def test_a_stop_is_printed_and_ends_with_two(
