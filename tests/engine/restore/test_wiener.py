@@ -189,8 +189,8 @@ def test_noise_of_the_flattest_blocks_is_that_of_the_whole(shape: tuple[int, int
 
 
 def test_the_same_whatever_the_number_of_cores(sharp: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> None:
-    photo = Photo(np.tile(sharp, (5, 5, 1)), 16)
-    kernels = np.broadcast_to(LENS, (2, 2, *LENS.shape)).astype(np.float32)
+    photo = Photo(np.tile(sharp[..., :1], (3, 3, 1)), 16)  # more parts, bands and tiles than cores
+    kernels = np.broadcast_to(LENS[:1], (2, 2, 1, *LENS.shape[1:])).astype(np.float32)
     found = []
     for count in (1, 3):
         for module in (measurements, field_filter, wiener, recipe):
