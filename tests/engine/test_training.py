@@ -349,12 +349,8 @@ def test_each_group_keeps_its_own_highest_rate() -> None:
 def test_the_average_of_weights_has_the_width_that_was_asked_for(relative_std: float) -> None:
     """Of a network whose one weight is 1 at one update and 0 elsewhere, the averages are the profile itself."""
     updates = 2000
-    profile = []
-    for peak in range(0, updates, 10):
-        decays = [
-            (1 - 1 / (update + 1)) ** (power_of(relative_std) + 1) for update in (peak, *range(peak + 1, updates))
-        ]
-        profile.append((1 - decays[0]) * math.prod(decays[1:]))
+    decays = [(1 - 1 / (update + 1)) ** (power_of(relative_std) + 1) for update in range(updates)]
+    profile = [(1 - decays[peak]) * math.prod(decays[peak + 1 :]) for peak in range(0, updates, 10)]
     weights = np.array(profile) / np.sum(profile)
     times = np.arange(0, updates, 10) / updates
     mean = (weights * times).sum()

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import cache
+
 import numpy as np
 import pytest
 import torch
@@ -31,7 +34,7 @@ class Shelf:
 
     channels = 3
 
-    def __init__(self, photos: list[NDArray[np.float32]]) -> None:
+    def __init__(self, photos: Sequence[NDArray[np.float32]]) -> None:
         self.photos = torch.from_numpy(np.stack(photos)).permute(0, 3, 1, 2)
 
     def draw(self, count: int, size: int, generator: torch.Generator, mirror: bool = False) -> PatchBatch:
@@ -44,11 +47,12 @@ class Shelf:
         return PatchBatch(torch.stack(pixels), *torch.zeros(2, count, 2))
 
 
-def pictures(seed: int, brightness: float = 1.0) -> list[NDArray[np.float32]]:
+@cache
+def pictures(seed: int, brightness: float = 1.0) -> tuple[NDArray[np.float32], ...]:
     """Of leaves that are more often dark than bright, as in linear light."""
     rng = np.random.default_rng(seed)
     leaves = [np.kron(dead_leaves(160, 160, rng), np.ones((3, 3, 1))) for _ in range(6)]
-    return [(brightness * picture**2).astype(np.float32) for picture in leaves]
+    return tuple((brightness * picture**2).astype(np.float32) for picture in leaves)
 
 
 def a_fit(noise: PhotonNoise, kernel: NDArray[np.float32] = ROUND, settings: Settings = SETTINGS) -> PhotonNoiseFit:

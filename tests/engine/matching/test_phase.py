@@ -39,12 +39,16 @@ def points_of_light(kernel: Tensor) -> Tensor:
 def exact(patches: Tensor) -> Velocity:
     """The velocity of data that are one of finitely many patches: the denoiser is their mean, weighed by likelihood."""
     flat = patches.flatten(1)
+    # In double precision, as these products are much larger than what tells patches apart.
+    exactly = flat.double()
+    powers = exactly.square().sum(dim=1)
 
     def velocity(y_t: Tensor, t: Tensor) -> Tensor:
         w = t[:, None]
         spread = (1 - w).square() + (w * NEARLY_SHARP).square()
-        distance = (y_t.flatten(1)[:, None] - w[:, :, None] * flat).square().sum(dim=2)
-        mean = torch.softmax(-distance / (2 * spread), dim=1) @ flat
+        # -|y_t - w patch|^2 / 2 without |y_t|^2, which all patches have alike.
+        nearness = w * (y_t.flatten(1).double() @ exactly.T) - w.square() * powers / 2
+        mean = torch.softmax(nearness / spread, dim=1).float() @ flat
         # Given the patch, y_1 and y_0 are Gaussian: both are regressed on what is left of y_t.
         left = (y_t.flatten(1) - w * mean) / spread
         change: Tensor = mean + (w * NEARLY_SHARP**2 - (1 - w)) * left

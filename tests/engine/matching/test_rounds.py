@@ -987,7 +987,8 @@ def test_step_2_stays_finite_and_its_state_comes_back_at_any_update(
         copy = a_training(settings, channels, kernels, knows=True)
         copy.load(tensors, training.numbers())
         copy.update = training.update
-        assert all(torch.equal(copy.tensors()[name], tensor) for name, tensor in tensors.items())
+        loaded = copy.tensors()
+        assert all(torch.equal(loaded[name], tensor) for name, tensor in tensors.items())
         pulled(training, 1)
         pulled(copy, 1)
         first, second = training.tensors(), copy.tensors()
