@@ -803,7 +803,7 @@ def test_ctrl_c_in_a_real_process_keeps_a_checkpoint_that_is_gone_on_from(
     small_photos: SmallPhotos, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     folder = tmp_path / "my project"
-    words = [*learn_words(small_photos, folder), *options(images_flow=8 * 600), "--only", "flow", "--json"]
+    words = [*learn_words(small_photos, folder), *options(images_flow=8 * 300), "--only", "flow", "--json"]
     command = [sys.executable, "-m", "ddm_gui", *words]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
@@ -821,7 +821,7 @@ def test_ctrl_c_in_a_real_process_keeps_a_checkpoint_that_is_gone_on_from(
     assert project.stage_states()[Stage.FLOW] is StageState.PARTIAL
     about = checkpoint_notes(project.flow_checkpoint)
     assert about is not None
-    assert 0 < about["update"] < 600
+    assert 0 < about["update"] < 300
 
     assert main(["learn", "--project", str(folder), "--only", "flow", "--json"]) == DONE
     rows = json_lines(capsys.readouterr().out)
@@ -891,7 +891,7 @@ def test_a_reader_that_goes_away_ends_the_run_quietly_and_its_checkpoint_is_kept
     small_photos: SmallPhotos, tmp_path: Path
 ) -> None:
     """As in `ddm learn … --json | head`."""
-    words = [*learn_words(small_photos, tmp_path / "p"), *options(images_flow=8 * 600), "--only", "flow", "--json"]
+    words = [*learn_words(small_photos, tmp_path / "p"), *options(images_flow=8 * 300), "--only", "flow", "--json"]
     command = [sys.executable, "-m", "ddm_gui", *words]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
@@ -906,7 +906,7 @@ def test_a_reader_that_goes_away_ends_the_run_quietly_and_its_checkpoint_is_kept
     assert project.stage_states()[Stage.FLOW] is StageState.PARTIAL
     about = checkpoint_notes(project.flow_checkpoint)
     assert about is not None
-    assert 0 < about["update"] < 600
+    assert 0 < about["update"] < 300
 
 
 def test_a_demo_in_a_folder_where_another_is_at_work_ends_with_2(
