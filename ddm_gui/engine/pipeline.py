@@ -16,7 +16,16 @@ from ddm_gui.engine import history
 from ddm_gui.engine.blur.psf import PsfGrid
 from ddm_gui.engine.devices import choose_device
 from ddm_gui.engine.errors import UserError
-from ddm_gui.engine.events import CheckpointSaved, Estimate, Event, KernelSnapshot, Note, Result, Stage
+from ddm_gui.engine.events import (
+    CheckpointSaved,
+    Estimate,
+    Event,
+    KernelSnapshot,
+    Note,
+    Result,
+    Stage,
+    StageStarted,
+)
 from ddm_gui.engine.flow.spectrum import WINDOW
 from ddm_gui.engine.flow.train import FlowModel, Pretraining, train_flow
 from ddm_gui.engine.flow.whitening import PlainPixels, Whitening
@@ -202,8 +211,10 @@ def _match(
     try:
         while True:
             event = next(run)
+            if isinstance(event, StageStarted):
+                snapshots = snapshots.until(event.images_seen)
             if isinstance(event, KernelSnapshot):
-                snapshots = snapshots.until(event.images_seen - 1).with_snapshot(event)
+                snapshots = snapshots.with_snapshot(event)
             if isinstance(event, CheckpointSaved):
                 snapshots.write(project.history)
             yield event

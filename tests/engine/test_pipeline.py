@@ -294,6 +294,16 @@ def test_again_learns_the_kernel_on_the_flow_that_is_there(project: Project) -> 
     np.testing.assert_array_equal(first.psf.kernels, again.psf.kernels)
 
 
+def test_the_kernels_of_a_run_before_are_not_among_those_of_a_new_one(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where its first picture comes later than that of the run before, and its kernels have another size."""
+    done(project)
+    monkeypatch.setattr(training, "SNAPSHOT_SECONDS", 1e9)  # one picture, at the end
+    done(project.with_settings(TINY.with_changes({"kernel_size": 7})), again=True)
+    assert history.read(project.history).kernels.shape == (1, 1, 1, 1, 7, 7)
+
+
 @pytest.mark.parametrize("updates", [1, 2])
 def test_the_shortest_step_2_that_is_allowed_gives_a_kernel(project: Project, updates: int) -> None:
     project = project.with_settings(TINY.with_changes({"batch_size": 64 // updates, "images_kernel": 64}))
