@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Mapping
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -46,9 +47,8 @@ from ddm_gui.engine.scores import colour_shift_error, kernel_ncc, kernel_psnr, n
 from ddm_gui.engine.settings import Settings
 from ddm_gui.engine.simulate.demo import build
 from ddm_gui.engine.simulate.known_set import KnownSet, truth_beside
-from ddm_gui.engine.training import discard_checkpoint
+from ddm_gui.engine.training import STAGE_NAMES, discard_checkpoint
 
-STAGE_NAMES = {Stage.PRETRAIN: "What clean photos look like", Stage.FLOW: "Step 1", Stage.KERNELS: "Step 2"}
 Paces = dict[tuple[Any, ...], tuple[float, float]]  # `seconds_per_update` of a device and a network
 DOUBT = 1.2  # the true squared error is .1 to .7 times the squared distance, and lies where a kernel passes most
 LEAST_DOUBT = 0.01  # share of a kernel's power: NCC .995, which hardly any kernel is above
@@ -177,16 +177,26 @@ def _steps(
 def _flow(
     project: Project, degraded: PatchPool, clean: PatchPool | None, device: torch.device
 ) -> Generator[Event, None, FlowModel]:
-    """Step 1, from the clean patches on where it begins with them."""
+    """Step 1, from the clean patches on where it begins with them. Step 2 rests on it, and begins anew with it."""
     pretraining = None
     if clean is not None and Stage.PRETRAIN in project.stages():
         pretraining = Pretraining(clean, project.clean_checkpoint, project.fingerprint(Stage.PRETRAIN))
         if project.stage_states()[Stage.FLOW] is StageState.ABSENT:
             yield Note("Step 1 begins with the clean photos.")
     fingerprint = project.fingerprint(Stage.FLOW)
-    return (
-        yield from train_flow(degraded, project.settings, device, project.flow_checkpoint, fingerprint, pretraining)
-    )
+    run = train_flow(degraded, project.settings, device, project.flow_checkpoint, fingerprint, pretraining)
+    with closing(run):
+        try:
+            while True:
+                event = next(run)
+                begins = isinstance(event, StageStarted) and event.stage is Stage.FLOW and event.images_seen == 0
+                if begins and checkpoint_notes(project.kernels_checkpoint) is not None:
+                    yield Note("Step 2 begins anew with it.")
+                    discard_checkpoint(project.kernels_checkpoint)
+                yield event
+        except StopIteration as done:
+            flow: FlowModel = done.value
+            return flow
 
 
 def doubt(kernels: NDArray[np.float32], spectral: NDArray[np.float32]) -> float:

@@ -18,7 +18,7 @@ from safetensors.torch import save as safetensors_bytes
 from torch import Tensor, nn
 
 from ddm_gui.engine.errors import UserError
-from ddm_gui.engine.events import CheckpointSaved, Event, Stage, StageDone, StageStarted
+from ddm_gui.engine.events import CheckpointSaved, Event, Note, Stage, StageDone, StageStarted
 from ddm_gui.engine.files import previous, write_aside
 from ddm_gui.engine.settings import Settings
 
@@ -28,6 +28,13 @@ SNAPSHOT_SECONDS = 1.0
 WARM_UP_UPDATES = 100
 _GLOBAL_RANDOM = Lock()
 WATCHED_UPDATES = 50  # over which the loss that is watched is averaged
+OPTIMISER_STATE = {"step", "exp_avg", "exp_avg_sq"}  # of each parameter; Adam has none before its first update
+STAGE_NAMES = {
+    Stage.PRETRAIN: "What clean photos look like",
+    Stage.FLOW: "Step 1",
+    Stage.KERNELS: "Step 2",
+    Stage.DENOISER: "The denoiser",
+}
 
 
 def draws(seed: int, purpose: int, update: int) -> torch.Generator:
@@ -212,14 +219,18 @@ class Training(ABC):
 def run(training: Training, checkpoint: Path, fingerprint: Mapping[str, Any]) -> Generator[Event, None, None]:
     """Runs a step to its end, resuming from `checkpoint` by itself; closing the generator saves.
 
-    `fingerprint` is written into the checkpoint: what its result depends on.
+    `fingerprint` is written into the checkpoint: what its result depends on. One that does not fit (see `fits`) is not
+    gone on from, which is said; it stays until the first new one is saved, and then as the one before.
 
     Raises:
         UserError: training has diverged, or the disk does not take a checkpoint. The last good one is kept.
     """
     seconds_before = 0.0
     saved = load_checkpoint(checkpoint)
-    if saved is not None:
+    if saved is not None and not fits(training, *saved):
+        name = STAGE_NAMES[training.stage]
+        yield Note(f"{name} begins anew: another version of this program made the checkpoint that is there.")
+    elif saved is not None:
         tensors, about = saved
         training.load(tensors, about["numbers"])
         training.update, seconds_before = about["update"], about["seconds"]
@@ -262,6 +273,19 @@ def run(training: Training, checkpoint: Path, fingerprint: Mapping[str, Any]) ->
     if training.update > first:
         yield save()
     yield StageDone(training.stage, seconds_before + time.monotonic() - started)
+
+
+def fits(training: Training, tensors: Mapping[str, Tensor], about: Mapping[str, Any]) -> bool:
+    """Whether a training that has not begun can go on from what a checkpoint holds: the same tensors and numbers, and
+    as many updates. One of another version of the program may hold others."""
+    held = {name: tensor.shape for name, tensor in tensors.items()}
+    needed = {name: tensor.shape for name, tensor in training.tensors().items()}
+    return (
+        needed.items() <= held.items()
+        and all(name.rpartition(".")[2] in OPTIMISER_STATE for name in held.keys() - needed.keys())
+        and about["numbers"].keys() == training.numbers().keys()
+        and about["updates"] == training.updates
+    )
 
 
 def diverged(stage: Stage) -> UserError:

@@ -42,7 +42,7 @@ from ddm_gui.engine.settings import Settings
 from ddm_gui.engine.simulate.camera import degrade
 from ddm_gui.engine.simulate.leaves import dead_leaves
 from ddm_gui.engine.simulate.optics import gaussian
-from ddm_gui.engine.training import load_checkpoint
+from ddm_gui.engine.training import load_checkpoint, save_checkpoint
 
 from ..conftest import SmallPhotos, write_dng
 
@@ -567,6 +567,74 @@ def test_the_checkpoint_before_is_stale_as_the_newest_is(project: Project, harm:
     events = done(changed, Stage.FLOW)
     assert started(events) == {Stage.FLOW: 0}
     assert notes(events) == ["Step 1 is computed again: it was made with another seed."]
+
+
+# Of another version of the program
+
+
+def without(checkpoint: Path, name: str) -> None:
+    """A checkpoint as one that knew nothing of a tensor wrote it."""
+    loaded = load_checkpoint(checkpoint)
+    assert loaded is not None
+    tensors, about = loaded
+    del tensors[name]
+    save_checkpoint(checkpoint, tensors, about)
+
+
+def anew(name: str) -> str:
+    return f"{name} begins anew: another version of this program made the checkpoint that is there."
+
+
+@pytest.mark.parametrize(
+    ("choice", "lacking", "end"),
+    [
+        ({}, "leads", kernels_seen(8 * 6)),
+        ({}, "leads", ends(Stage.KERNELS)),
+        (GRID, "answers", kernels_seen(8 * 6)),
+        ({"procedure": "alternating"}, "average_share", kernels_seen(8 * 6)),
+        ({**GRID, "procedure": "alternating"}, "watch.least", kernels_seen(8 * 6)),
+    ],
+    ids=["one", "one-done", "grid", "alternating", "grid-alternating"],
+)
+def test_step_2_of_another_version_begins_anew_on_the_step_1_that_is_there(
+    project: Project, tmp_path: Path, choice: dict[str, object], lacking: str, end: Callable[[Event], bool]
+) -> None:
+    project = project.with_settings(TINY.with_changes(choice))
+    twin = replace(project, root=tmp_path / "straight")
+    finish(learn(twin))
+    stop(project, end)
+    without(project.kernels_checkpoint, lacking)
+    old = project.kernels_checkpoint.read_bytes()
+    stop(project, starts(Stage.FLOW))
+    assert project.kernels_checkpoint.read_bytes() == old
+    events = done(project)
+    assert notes(events) == [anew("Step 2")]
+    assert started(events) == {Stage.FLOW: 8 * UPDATES, Stage.KERNELS: 0}
+    assert previous(project.kernels_checkpoint).read_bytes() == old
+    assert_equal(project, twin)
+    assert notes(done(project)) == []
+
+
+def test_step_1_of_another_version_begins_anew_and_step_2_with_it(
+    project: Project, straight: tuple[Project, Learned]
+) -> None:
+    done(project)
+    without(project.flow_checkpoint, "watch.least")
+    events = done(project)
+    assert notes(events) == [anew("Step 1"), "Step 2 begins anew with it."]
+    assert started(events) == {Stage.FLOW: 0, Stage.KERNELS: 0}
+    assert_equal(project, straight[0])
+
+
+def test_step_1_of_another_version_begins_anew_on_the_clean_patches_that_are_learned(project: Project) -> None:
+    project = project.with_settings(TINY.with_changes({"images_pretrain": 8 * 6}))
+    done(project)
+    without(project.flow_checkpoint, "watch.least")
+    assert started(done(project)) == {Stage.PRETRAIN: 8 * 6, Stage.FLOW: 0, Stage.KERNELS: 0}
+    without(project.clean_checkpoint, "watch.least")
+    assert notes(done(project)) == []  # it is behind step 1
+    without(project.flow_checkpoint, "watch.least")
+    assert notes(done(project)) == [anew("What clean photos look like"), anew("Step 1"), "Step 2 begins anew with it."]
 
 
 # What stops a run

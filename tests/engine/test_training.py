@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from ddm_gui.engine import training
 from ddm_gui.engine.errors import UserError
-from ddm_gui.engine.events import CheckpointSaved, Event, FlowProgress, Stage, StageDone, StageStarted
+from ddm_gui.engine.events import CheckpointSaved, Event, FlowProgress, Note, Stage, StageDone, StageStarted
 from ddm_gui.engine.files import previous
 from ddm_gui.engine.settings import Settings
 from ddm_gui.engine.training import (
@@ -91,6 +91,11 @@ def checkpoint(tmp_path: Path) -> Path:
     return tmp_path / "checkpoints" / "flow.safetensors"
 
 
+def about(**changes: Any) -> dict[str, Any]:
+    """What stands in a checkpoint beside its tensors, at the beginning of a run."""
+    return {"update": 0, "updates": UPDATES, "seconds": 0.0, "numbers": {}, **changes}
+
+
 def whole(made: Training, checkpoint: Path) -> list[Event]:
     return list(run(made, checkpoint, FINGERPRINT))
 
@@ -157,10 +162,34 @@ def test_a_finished_run_is_not_run_again(checkpoint: Path) -> None:
 
 @pytest.mark.usefixtures("every_update")
 def test_seconds_count_all_sessions(checkpoint: Path) -> None:
-    save_checkpoint(checkpoint, Descent().tensors(), {"update": 0, "seconds": 1000.0, "numbers": {}})
+    save_checkpoint(checkpoint, Descent().tensors(), about(seconds=1000.0))
     done = whole(Descent(), checkpoint)[-1]
     assert isinstance(done, StageDone)
     assert 1000.0 < done.seconds < 1100.0
+
+
+@pytest.mark.parametrize(
+    ("tensors", "notes"),
+    [
+        ({}, about()),
+        ({"point": torch.zeros(7)}, about()),
+        ({"point": torch.zeros(8), "other": torch.zeros(8)}, about()),
+        ({"point": torch.zeros(8)}, about(updates=UPDATES + 1)),
+        ({"point": torch.zeros(8)}, about(numbers={"count": 1})),
+    ],
+    ids=["tensor-missing", "other-shape", "tensor-unknown", "other-updates", "other-numbers"],
+)
+def test_what_does_not_fit_is_begun_anew_said_and_kept(
+    tensors: dict[str, Tensor], notes: dict[str, Any], checkpoint: Path
+) -> None:
+    save_checkpoint(checkpoint, tensors, notes)
+    old = checkpoint.read_bytes()
+    events = whole(Descent(), checkpoint)
+    assert isinstance(events[0], Note)
+    assert events[0].text.startswith("Step 1 begins anew")
+    assert events[1] == StageStarted(Stage.FLOW, 0, 4 * UPDATES)
+    assert previous(checkpoint).read_bytes() == old
+    assert not any(isinstance(event, Note) for event in whole(Descent(), checkpoint))
 
 
 def test_checkpoints_on_the_way_are_said(checkpoint: Path, monkeypatch: pytest.MonkeyPatch) -> None:

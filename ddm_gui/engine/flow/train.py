@@ -12,7 +12,6 @@ import torch
 from torch import Tensor
 
 from ddm_gui.engine.events import Event, FlowProgress, Stage
-from ddm_gui.engine.files import previous
 from ddm_gui.engine.flow.spectrum import noise_floor, periodogram
 from ddm_gui.engine.flow.unet import UNet
 from ddm_gui.engine.flow.velocity import VelocityModel, VelocityNet
@@ -26,6 +25,8 @@ from ddm_gui.engine.training import (
     adam,
     diverged,
     draws,
+    fits,
+    load_checkpoint,
     optimiser_tensors,
     rate_factor,
     restore_optimiser,
@@ -272,7 +273,8 @@ def train_flow(
     if settings.whiten:
         sight = Whitening.design(spectrum, noise_floor(spectrum)).to(device)
     training = FlowTraining(held_in, sight, settings, device)
-    begun = checkpoint.is_file() or previous(checkpoint).is_file()
+    saved = load_checkpoint(checkpoint)
+    begun = saved is not None and fits(training, *saved)
     if pretraining is not None and not begun:
         before = FlowTraining(pretraining.clean, sight, settings, device, Stage.PRETRAIN)
         yield from run(before, pretraining.checkpoint, pretraining.fingerprint)

@@ -102,6 +102,21 @@ def test_stopped_and_resumed_it_is_the_same_denoiser(small_photos: SmallPhotos, 
     assert all(torch.equal(one[name], two[name]) for name in one)
 
 
+def test_what_another_version_began_is_begun_anew_and_it_is_said(small_photos: SmallPhotos, tmp_path: Path) -> None:
+    target = tmp_path / "mine.safetensors"
+    stopped(learn_denoiser([small_photos.clean], target, TINY), 32)
+    checkpoint = working_folder(target) / "checkpoint.safetensors"
+    loaded = training.load_checkpoint(checkpoint)
+    assert loaded is not None
+    tensors, about = loaded
+    del tensors["watch.least"]
+    training.save_checkpoint(checkpoint, tensors, about)
+    events = pulled(learn_denoiser([small_photos.clean], target, TINY))
+    assert "The denoiser begins anew" in said(events)
+    assert [event.images_seen for event in events if isinstance(event, StageStarted)] == [0]
+    assert target.exists()
+
+
 def test_a_run_that_is_stopped_while_it_is_measured_goes_on_there(small_photos: SmallPhotos, tmp_path: Path) -> None:
     target = tmp_path / "mine.safetensors"
     run = learn_denoiser([small_photos.clean], target, TINY)
