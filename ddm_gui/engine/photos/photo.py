@@ -287,7 +287,7 @@ def write(
     """
     if photo.light != "display":
         raise ValueError(f"a photo in {photo.light} light is not written")
-    kind, depth = _written_as(photo, path, file_format, depth)
+    kind, depth = written_as(photo, path, file_format, depth)
     if photo.source is not None and path.exists() and photo.source.exists() and path.samefile(photo.source):
         raise UserError(f"{path} is the photo itself.", "An original is never overwritten.", "Choose another folder.")
     about = photo.metadata
@@ -307,6 +307,37 @@ def write(
     except UserError as error:
         again = error.why
     return promise.receipt(picture, again, kind, (*lost, *missing), taken)
+
+
+def written_as(photo: Photo, path: Path, file_format: str, depth: int | None) -> tuple[str, int]:
+    """Kind and depth of the file that `write` would make of a photo.
+
+    Raises:
+        UserError: such a file is not written, or cannot hold what the photo is, or the depth.
+    """
+    if file_format == "same":
+        suffix = path.suffix.lower()
+        kind = next((name for name in FORMATS.values() if suffix in KINDS[name]), "")
+        if not kind:
+            why = f"'{path.suffix}' is not written."
+            raise UserError(f"{path} cannot be written.", why, "Use .png, .jpg, .tif or .fits.")
+    elif file_format in FORMATS:
+        kind = FORMATS[file_format]
+    else:
+        raise ValueError(f"there is no format called {file_format!r}")
+    if kind == "PNG" and photo.depth == FLOAT and depth is None:
+        why = "The photo's values are floats, and those of PNG whole numbers."
+        raise UserError(f"{path.name} would lose part of its values.", why, "Choose TIFF, or a depth of 16 bits.")
+    if kind == "JPEG" and photo.is_transparent:
+        why = "The photo is transparent in places, and JPEG never is."
+        raise UserError(f"{path.name} would lose its transparency.", why, "Choose PNG or TIFF.")
+    if kind == "FITS" and photo.metadata.kind != "FITS":
+        why = "FITS is written only of photos that were FITS."
+        raise UserError(f"{path} cannot be written.", why, "Choose TIFF.")
+    if depth is not None:
+        check_depth(kind, depth)
+        return kind, depth
+    return kind, {"JPEG": 8, "FITS": FLOAT}.get(kind, photo.depth)
 
 
 def rounded(photo: Photo, depth: int) -> Photo:
@@ -364,37 +395,6 @@ def _largest_megapixels() -> float:
             f"{LARGEST_MEGAPIXELS:g} is usual.",
         )
     return largest
-
-
-def _written_as(photo: Photo, path: Path, file_format: str, depth: int | None) -> tuple[str, int]:
-    """Kind and depth of the file to be written.
-
-    Raises:
-        UserError: it is not written, or cannot hold what the photo is, or the depth.
-    """
-    if file_format == "same":
-        suffix = path.suffix.lower()
-        kind = next((name for name in FORMATS.values() if suffix in KINDS[name]), "")
-        if not kind:
-            why = f"'{path.suffix}' is not written."
-            raise UserError(f"{path} cannot be written.", why, "Use .png, .jpg, .tif or .fits.")
-    elif file_format in FORMATS:
-        kind = FORMATS[file_format]
-    else:
-        raise ValueError(f"there is no format called {file_format!r}")
-    if kind == "PNG" and photo.depth == FLOAT and depth is None:
-        why = "The photo's values are floats, and those of PNG whole numbers."
-        raise UserError(f"{path.name} would lose part of its values.", why, "Choose TIFF, or a depth of 16 bits.")
-    if kind == "JPEG" and photo.is_transparent:
-        why = "The photo is transparent in places, and JPEG never is."
-        raise UserError(f"{path.name} would lose its transparency.", why, "Choose PNG or TIFF.")
-    if kind == "FITS" and photo.metadata.kind != "FITS":
-        why = "FITS is written only of photos that were FITS."
-        raise UserError(f"{path} cannot be written.", why, "Choose TIFF.")
-    if depth is not None:
-        check_depth(kind, depth)
-        return kind, depth
-    return kind, {"JPEG": 8, "FITS": FLOAT}.get(kind, photo.depth)
 
 
 # Reading

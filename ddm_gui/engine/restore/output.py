@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,8 +12,18 @@ from pathlib import Path
 
 from ddm_gui.engine.errors import UserError
 from ddm_gui.engine.photos.naming import OWN_NAME, check_template, stems
-from ddm_gui.engine.photos.photo import Photo, check_depth, find_photos, in_light, read, read_header, targets, write
-from ddm_gui.engine.photos.photo_files import FORMATS, kind_by_name
+from ddm_gui.engine.photos.photo import (
+    Photo,
+    check_depth,
+    find_photos,
+    in_light,
+    read,
+    read_header,
+    targets,
+    write,
+    written_as,
+)
+from ddm_gui.engine.photos.photo_files import FORMATS
 from ddm_gui.engine.receipt import Receipt
 
 
@@ -53,14 +64,21 @@ class Output:
         if not 1 <= self.quality <= 100:
             raise UserError(f"The quality cannot be {self.quality}.", "", "It may be 1 to 100.")
 
-    def check(self, target: Path) -> None:
-        """Looks whether a file with this ending holds the depth.
+    def check(self, photo: Photo, target: Path) -> None:
+        """Looks whether a photo, once it is restored, can become this file: what that takes is known before.
 
         Raises:
-            UserError: it does not.
+            UserError: the file cannot hold what the photo is, or the depth, or the disk not the file.
         """
-        if self.depth is not None:
-            check_depth(kind_by_name(target), self.depth)
+        kind, depth = written_as(photo, target, self.file_format, self.depth)
+        needed = photo.pixels.size * depth // 8 if kind == "TIFF" else 0  # other files are packed, nobody knows how far
+        try:
+            free = shutil.disk_usage(self.folder).free
+        except OSError as error:
+            raise UserError(f"{target} cannot be written.", f"{error}.", "Choose another folder.") from error
+        if needed > free:
+            why = f"It needs {needed / 1e6:,.0f} MB, and {free / 1e6:,.0f} MB are free on the disk."
+            raise UserError(f"{target} cannot be written.", why, "Make room, or choose another folder.")
 
     def write(self, photo: Photo, target: Path) -> Receipt:
         """A restored photo, in display light, as a file.

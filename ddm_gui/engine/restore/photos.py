@@ -110,7 +110,6 @@ def _restored(
     """One photo, whatever becomes of it; `done` of its last event is for whoever counts them."""
     source = str(item.source)
     try:
-        output.check(item.target)
         header = read_header(item.source)
         shape = (header.height, header.width, header.channels)
         with room.taken(bytes_needed(shape, psf, recipe.restorer, device, budget)):
@@ -130,7 +129,9 @@ def _written(
     source, target = str(item.source), str(item.target)
     if output.existing is Existing.KEEP and is_done(item):
         return PhotoKept(source, target, 0, total)
-    steps = restoring(read(item.source, psf.light), psf, recipe, device, budget=budget)
+    photo = read(item.source, psf.light)
+    output.check(photo, item.target)
+    steps = restoring(photo, psf, recipe, device, budget=budget)
     found = yield from _followed(source, steps)
     yield PhotoProgress(source, 1.0)  # closed here or before, it writes nothing
     receipt = output.write(found.photo, item.target)

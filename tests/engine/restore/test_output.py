@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -11,6 +13,7 @@ from ddm_gui.engine.blur.psf import PsfGrid
 from ddm_gui.engine.errors import UserError
 from ddm_gui.engine.events import Note, PhotoRestored, PhotoSkipped
 from ddm_gui.engine.photos.photo import FLOAT, Photo, read, write
+from ddm_gui.engine.restore import photos as restore_module
 from ddm_gui.engine.restore.output import Existing, Output, Planned, planned
 from ddm_gui.engine.restore.photos import restore_photos, restore_planned
 from ddm_gui.engine.simulate.leaves import dead_leaves
@@ -130,6 +133,65 @@ def test_a_depth_that_one_of_the_formats_does_not_hold_is_said_for_its_photos(so
         ("c.jpg", "JPEG is not written with 16 bits. It holds 8 bits. Choose PNG or TIFF.")
     ]
     assert read(tmp_path / "out" / "a.png").depth == 16
+
+
+@pytest.fixture
+def unworked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No photo is restored."""
+
+    def worked(*_: object, **__: object) -> None:
+        raise AssertionError("a photo was restored in vain")
+
+    monkeypatch.setattr(restore_module, "restoring", worked)
+
+
+@pytest.mark.usefixtures("unworked")
+@pytest.mark.parametrize(
+    ("photo", "name", "output", "said"),
+    [
+        (
+            Photo(PICTURE, 8, alpha=np.eye(48, 40, dtype=np.uint8)),
+            "a.png",
+            {"file_format": "jpeg"},
+            "a.jpg would lose its transparency. The photo is transparent in places, and JPEG never is. "
+            "Choose PNG or TIFF.",
+        ),
+        (
+            Photo(PICTURE, FLOAT),
+            "a.tif",
+            {"file_format": "png"},
+            "a.png would lose part of its values. The photo's values are floats, and those of PNG whole numbers. "
+            "Choose TIFF, or a depth of 16 bits.",
+        ),
+        (
+            Photo(PICTURE, 8),
+            "a.jpg",
+            {"depth": 16},
+            "JPEG is not written with 16 bits. It holds 8 bits. Choose PNG or TIFF.",
+        ),
+    ],
+    ids=["transparent", "floats", "depth"],
+)
+def test_what_a_file_cannot_hold_is_said_before_the_photo_is_restored(
+    tmp_path: Path, photo: Photo, name: str, output: dict, said: str
+) -> None:
+    (tmp_path / "in").mkdir()
+    write(photo, tmp_path / "in" / name)
+    events = list(restore_photos([tmp_path / "in"], Output(tmp_path / "out", **output), PSF))
+    assert [event.reason for event in events if isinstance(event, PhotoSkipped)] == [said]
+
+
+@pytest.mark.usefixtures("unworked")
+def test_a_disk_without_room_is_said_before_the_photo_is_restored(
+    source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    needed = PICTURE.size * 2
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=needed - 1))
+    to_write = Output(tmp_path / "out", file_format="tiff", depth=16)
+    events = list(restore_photos([source / "a.png"], to_write, PSF))
+    (left_out,) = (event.reason for event in events if isinstance(event, PhotoSkipped))
+    assert "a.tif cannot be written. It needs" in left_out
+    assert "are free on the disk. Make room" in left_out
 
 
 def test_a_folder_that_cannot_be_looked_at_ends_in_a_sentence(
