@@ -9,7 +9,7 @@ from typing import Any
 
 from ddm_gui.cli.reporter import Reporter
 from ddm_gui.engine.denoiser_settings import DenoiserSettings
-from ddm_gui.engine.photos.photo import LARGEST_MEGAPIXELS, LIMIT
+from ddm_gui.engine.photos.photo import LIMIT, SizeLimit
 from ddm_gui.engine.presets import PRESETS, preset
 from ddm_gui.engine.settings import Settings
 
@@ -26,7 +26,7 @@ def add_limit(parser: argparse.ArgumentParser) -> None:
         "--largest-photo",
         type=float,
         metavar="MP",
-        help=f"refuse photos of more megapixels, by their headers (default: {LARGEST_MEGAPIXELS:g}, or {LIMIT})",
+        help=f"refuse photos of more megapixels, by their headers (default: {SizeLimit.largest_photo:g}, or {LIMIT})",
     )
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
@@ -19,6 +21,7 @@ from ddm_gui.engine.events import Event, PhotoSkipped, Result, Stage
 from ddm_gui.engine.history import History
 from ddm_gui.engine.history import read as read_history
 from ddm_gui.engine.lock import locked
+from ddm_gui.engine.photos.photo import LIMIT, SizeLimit, allow, largest_megapixels
 from ddm_gui.engine.presets import EVERY_PHOTO, PRESETS, with_preset
 from ddm_gui.engine.project import NAME, Project, StageState
 from ddm_gui.engine.restore.denoiser_files import file_named
@@ -31,6 +34,7 @@ from ddm_gui.gui.learning.devices import Choice, DeviceSearch
 from ddm_gui.gui.learning.estimates import Estimates
 from ddm_gui.gui.lens.lens import Lens
 from ddm_gui.gui.lens.lenses import Lenses
+from ddm_gui.gui.limits import Limits, keep_limits, kept_limits
 from ddm_gui.gui.log import write_bug
 from ddm_gui.gui.photos.photo_sets import PhotoSets
 from ddm_gui.gui.photos.sources import Found, Role
@@ -102,6 +106,9 @@ class Controller(QObject):
         super().__init__(parent)
         self._situation = Situation()
         self._settings = Settings()
+        self._limits = kept_limits()
+        if LIMIT not in os.environ:  # which, where it was set, was set for this time
+            allow(self._limits.size.largest_photo)
         self._recipe: Recipe | None = None  # that somebody chose
         self._keeping = QTimer(self)
         self._keeping.setSingleShot(True)
@@ -154,6 +161,13 @@ class Controller(QObject):
         return default_recipe(self._settings.light if self.psf is None else self.psf.light)
 
     @property
+    def limits(self) -> Limits:
+        """What photos may ask of this machine; of their size it may be said elsewhere (see `LIMIT`)."""
+        with suppress(UserError):  # which is told where photos are read
+            return replace(self._limits, size=SizeLimit(largest_megapixels()))
+        return self._limits
+
+    @property
     def folder(self) -> Path | None:
         """Where the project is or will be."""
         return self._root
@@ -193,6 +207,17 @@ class Controller(QObject):
             self.recipe_changed.emit(recipe)
             self._keeping.start()
             self._preview()
+
+    def set_limits(self, limits: Limits) -> None:
+        """What photos may ask of this machine from now on, and the next time; where photos were left out, they are
+        looked for again."""
+        keep_limits(limits)
+        self._limits = limits
+        allow(limits.size.largest_photo)
+        for role in Role:
+            if self.sets[role].problems:
+                self.sets.look_through(role, self.sets[role].sources)
+        self._preview()
 
     def choose_folder(self, folder: Path) -> None:
         """Puts the project elsewhere; a folder that holds a project already is opened instead."""
@@ -274,7 +299,7 @@ class Controller(QObject):
         if psf is not None:
             self._output = output.folder
             self._set_aside()
-            self._run(Task.EXPORT, Export(plan, output, psf, self.recipe, self._settings.device))
+            self._run(Task.EXPORT, Export(plan, output, psf, self.recipe, self._settings.device, self._limits.budget))
 
     def pause(self) -> None:
         """Saves a checkpoint and gives the memory back."""
@@ -322,7 +347,8 @@ class Controller(QObject):
         if before is None or psf is None:
             return None
         whole = QRect(0, 0, before.picture.width, before.picture.height)
-        ground = Ground(before, middle(seen, SHOOT_OUT, whole), psf, self.recipe.strength, self._settings.device)
+        area, strength = middle(seen, SHOOT_OUT, whole), self.recipe.strength
+        ground = Ground(before, area, psf, strength, self._settings.device, self._limits.budget)
         self.go_on_shooting(ground, restorers)
         return ground
 
@@ -624,7 +650,8 @@ class Controller(QObject):
         self.sets.look_through(Role.DEGRADED, (photos.degraded,))
 
     def _preview(self) -> None:
-        self.previews.show(self._in_view, self._looked_at or self.psf, self.recipe, self._settings.device)
+        psf, device, budget = self._looked_at or self.psf, self._settings.device, self._limits.budget
+        self.previews.show(self._in_view, psf, self.recipe, device, budget)
 
     @Slot()
     def _wish_estimates(self) -> None:

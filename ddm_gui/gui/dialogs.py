@@ -30,7 +30,7 @@ def ask_weights(parent: QWidget, beside: str, chosen: Callable[[str], None]) -> 
     dialog.open()
 
 
-class _Dialog(QDialog):
+class Dialog(QDialog):
     """A window-modal dialog that is shown by `open`, so that the event loop goes on beneath it."""
 
     def __init__(self, title: str, parent: QWidget | None) -> None:
@@ -58,7 +58,7 @@ class _Dialog(QDialog):
         buttons[-1].setFocus()  # once it belongs to the dialog
 
 
-class TroubleDialog(_Dialog):
+class TroubleDialog(Dialog):
     """What happened, why, and what to do; with the log where it was the program's fault."""
 
     def __init__(self, what: str, why: str, todo: str, log: Path | None, parent: QWidget | None = None) -> None:
@@ -96,7 +96,7 @@ class TroubleDialog(_Dialog):
         QDesktopServices.openUrl(QUrl.fromLocalFile(str(self._log)))
 
 
-class ListDialog(_Dialog):
+class ListDialog(Dialog):
     """A sentence and a list of lines, such as the photos that were left out and why."""
 
     def __init__(self, title: str, sentence: str, lines: Sequence[str], parent: QWidget | None = None) -> None:
@@ -112,7 +112,7 @@ class ListDialog(_Dialog):
         self._add_buttons(close)
 
 
-class CloseDialog(_Dialog):
+class CloseDialog(Dialog):
     """Asked once, when the window is closed during a run."""
 
     stop_wanted = Signal()
@@ -138,7 +138,7 @@ class CloseDialog(_Dialog):
         self.accept()
 
 
-class SavingDialog(_Dialog):
+class SavingDialog(Dialog):
     """Shown while the checkpoint is written; the window closes by itself afterwards."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
@@ -151,7 +151,7 @@ class SavingDialog(_Dialog):
         """Escape does not end the saving."""
 
 
-class AboutDialog(_Dialog):
+class AboutDialog(Dialog):
     """What this is, and where it comes from."""
 
     def __init__(self, version: str, parent: QWidget | None = None) -> None:

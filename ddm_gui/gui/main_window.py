@@ -52,6 +52,7 @@ from ddm_gui.gui.lens.kernel_view import KernelView
 from ddm_gui.gui.lens.lens import Lens
 from ddm_gui.gui.lens.lens_line import LensLine
 from ddm_gui.gui.lens.lens_menu import LensMenu
+from ddm_gui.gui.limits_dialog import LimitsDialog
 from ddm_gui.gui.log import log_file
 from ddm_gui.gui.parts import action, horizontal, vertical
 from ddm_gui.gui.photos.folders import Folders, dropped_paths
@@ -205,6 +206,7 @@ class MainWindow(QMainWindow):
         self.demo_action = action(file, "Try the &demo", self.controller.try_demo)
         file.addSeparator()
         self.export_action = action(file, "&Export…", self._ask_export, "Ctrl+E")
+        action(file, "&Limits…", self._ask_limits)
         file.addSeparator()
         action(file, "&Quit", self.close, QKeySequence.StandardKey.Quit)
         run = self.menuBar().addMenu("&Run")
@@ -585,8 +587,15 @@ class MainWindow(QMainWindow):
         dialog.plan_wanted.connect(self.controller.export_plans.ask)
         dialog.export_wanted.connect(self.controller.export)
         dialog.stop_wanted.connect(self.controller.stop)
+        dialog.limits_wanted.connect(self._ask_limits)
         dialog.finished.connect(self._export_closed)
         self._export = dialog
+        dialog.open()
+
+    @Slot()
+    def _ask_limits(self) -> None:
+        dialog = LimitsDialog(self.controller.limits, self._export or self)
+        dialog.chosen.connect(self.controller.set_limits)
         dialog.open()
 
     @Slot(object, object)

@@ -11,6 +11,7 @@ from ddm_gui.engine.denoiser_settings import DenoiserSettings
 from ddm_gui.engine.events import Event, Stage
 from ddm_gui.engine.project import Project
 from ddm_gui.engine.restore.output import Output, Planned
+from ddm_gui.engine.restore.plan import Budget
 from ddm_gui.engine.restore.recipe import Recipe
 from ddm_gui.engine.settings import Settings
 from ddm_gui.gui.viewer.restorations import device_for
@@ -64,16 +65,18 @@ class LearnDenoiser:
 
 @dataclass(frozen=True)
 class Export:
-    """Restores photos into files, by a recipe; a network runs on the device of this name ('auto': the best)."""
+    """Restores photos into files, by a recipe, within a budget of memory; a network runs on the device of this name
+    ('auto': the best)."""
 
     plan: tuple[Planned, ...]
     output: Output
     psf: PsfGrid
     recipe: Recipe
     device: str
+    budget: Budget
 
     def __call__(self) -> Generator[Event, None, object]:
         from ddm_gui.engine.restore.photos import restore_planned
 
         device = device_for(self.recipe.restorer, self.device)
-        return (yield from restore_planned(self.plan, self.output, self.psf, self.recipe, device))
+        return (yield from restore_planned(self.plan, self.output, self.psf, self.recipe, device, self.budget))

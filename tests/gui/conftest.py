@@ -30,6 +30,7 @@ from ddm_gui.engine.events import (
     StageDone,
     StageStarted,
 )
+from ddm_gui.engine.photos.photo import LIMIT
 from ddm_gui.gui.learning.devices import Choice
 from ddm_gui.gui.main_window import MainWindow
 from ddm_gui.gui.photos.sources import Role
@@ -46,6 +47,8 @@ def own_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     home.mkdir()
     for name in ("XDG_DOCUMENTS_DIR", "XDG_STATE_HOME", "XDG_CONFIG_HOME", "XDG_CACHE_HOME", "HOME"):
         monkeypatch.setenv(name, str(home))
+    monkeypatch.setenv(LIMIT, "")  # so that what a window sets is taken back
+    monkeypatch.delenv(LIMIT)
     # Qt looks at the variable above once, so that one test would find what another has kept.
     QSettings.setPath(QSettings.Format.NativeFormat, QSettings.Scope.UserScope, str(home))
     return home

@@ -32,6 +32,8 @@ from ddm_gui.engine.restore.output import Output, Planned
 from ddm_gui.engine.restore.recipe import Recipe
 from ddm_gui.engine.restore.wiener import Wiener
 from ddm_gui.gui.dialogs import AboutDialog, CloseDialog, ListDialog, SavingDialog, TroubleDialog
+from ddm_gui.gui.limits import Limits
+from ddm_gui.gui.limits_dialog import LimitsDialog
 from ddm_gui.gui.main_window import MainWindow
 from ddm_gui.gui.restoring.denoiser_dialog import DenoiserDialog
 from ddm_gui.gui.restoring.export_dialog import ExportDialog
@@ -134,6 +136,7 @@ DIALOGS: dict[str, Callable[[QWidget], QDialog]] = {
     "close": lambda parent: CloseDialog(parent),
     "saving": lambda parent: SavingDialog(parent),
     "about": lambda parent: AboutDialog("1", parent),
+    "limits": lambda parent: LimitsDialog(Limits(), parent),
     "denoiser": lambda parent: DenoiserDialog(parent),
     "shoot-out": lambda parent: ShootOut((Wiener(), Dpir()), Wiener(), parent),
     "export": lambda parent: ExportDialog([Path("a.png")], Path("restored"), parent),

@@ -15,7 +15,7 @@ import warnings
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -36,10 +36,10 @@ from ddm_gui.engine.photos.photo_files import is_raw as is_raw
 from ddm_gui.engine.photos.photo_files import suffix_for as suffix_for
 from ddm_gui.engine.photos.photo_files import targets as targets
 from ddm_gui.engine.receipt import Receipt
+from ddm_gui.engine.settings import Scope, check_value, setting
 
 READERS: dict[str, Any] = {"PNG": png, "JPEG": jpeg, "TIFF": tiff, "FITS": fits, "RAW": raw}
 
-LARGEST_MEGAPIXELS = 400.0  # 4.8 GB as float32 colour; a larger claim is more likely a damaged or hostile header
 LIMIT = "DDM_LARGEST_PHOTO"  # the environment variable that holds another limit, in megapixels: see `allow`
 MEASURED = 1000  # px along the longer side that tones are measured on
 
@@ -62,6 +62,30 @@ BAD_FILE = (
     rawpy.NotSupportedError,
     MemoryError,
 )
+
+
+@dataclass(frozen=True)
+class SizeLimit:
+    """How large photos may be, as a person may set it for good.
+
+    Raises:
+        UserError: it is out of its bounds.
+    """
+
+    largest_photo: float = setting(
+        400.0,  # 4.8 GB as float32 colour
+        "Largest photo",
+        "Photos of more pixels are refused by their headers, before they are decoded: such a claim is more likely that "
+        "of a damaged or hostile file.",
+        scope=Scope.RUN,
+        low=1.0,
+        high=10_000.0,
+        unit="megapixels",
+    )
+
+    def __post_init__(self) -> None:
+        for item in fields(self):
+            check_value(item, getattr(self, item.name))
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,7 +150,7 @@ def upright(photo: Photo) -> NDArray[np.float32]:
 
 
 def allow(megapixels: float) -> None:
-    """Another limit on sizes than LARGEST_MEGAPIXELS, for this process and those that it starts."""
+    """Another limit on sizes than the usual one, for this process and those that it starts."""
     os.environ[LIMIT] = str(megapixels)
 
 
@@ -370,29 +394,33 @@ def _layout(path: Path) -> Layout:
     """
     with _reading(path):
         about: Layout = READERS[kind_of(path)].layout(path)
-    largest, size = _largest_megapixels(), about.width * about.height / 1e6
+    largest, size = largest_megapixels(), about.width * about.height / 1e6
     if size > largest:
         raise UserError(
             f"{path} cannot be read.",
             f"It is {about.width} x {about.height} pixels, more than {largest:g} megapixels.",
-            f"Where it really is so large, allow {math.ceil(size)}: by --largest-photo {math.ceil(size)}, or for the "
-            f"window by the environment variable {LIMIT}.",
+            f"Where it really is so large, allow {math.ceil(size)}: by --largest-photo {math.ceil(size)}, or in the "
+            "window under File › Limits.",
         )
     return about
 
 
-def _largest_megapixels() -> float:
-    """The limit on sizes, as a person set it."""
+def largest_megapixels() -> float:
+    """The limit on sizes, as a person set it.
+
+    Raises:
+        UserError: it is no number above 0.
+    """
     said = os.environ.get(LIMIT, "")
     try:
-        largest = float(said) if said else LARGEST_MEGAPIXELS
+        largest = float(said) if said else SizeLimit.largest_photo
     except ValueError:
         largest = math.nan
     if not 0 < largest < math.inf:
         raise UserError(
             f"The limit on the size of photos (--largest-photo, or {LIMIT}) cannot be '{said}'.",
             "It must be a number of megapixels above 0.",
-            f"{LARGEST_MEGAPIXELS:g} is usual.",
+            f"{SizeLimit.largest_photo:g} is usual.",
         )
     return largest
 

@@ -32,7 +32,7 @@ class Budget:
 
     memory_budget: float = setting(
         16.0,
-        "Memory for photos",
+        "Memory for restoring",
         "What photos in work at the same time may need, all together; one that needs more is restored in smaller "
         "tiles, or left out.",
         scope=Scope.RUN,
@@ -97,7 +97,7 @@ def check_size(shape: tuple[int, ...], budget: Budget, of_tiles: float = 0.0) ->
         raise UserError(
             f"A photo of {width} x {height} pixels needs {needed / 1e9:.1f} GB to be restored.",
             f"The memory for a photo (memory_budget) is {budget.memory_budget:g} GB.",
-            "Allow more, or cut the photo into smaller ones.",
+            "Allow more (--memory-budget, or in the window under File › Limits), or cut the photo into smaller ones.",
         )
 
 

@@ -11,6 +11,7 @@ from PySide6.QtCore import QObject, QRect, Signal
 from ddm_gui.engine.blur.psf import PsfGrid
 from ddm_gui.engine.errors import UserError
 from ddm_gui.engine.photos.photo import Photo, in_light, read
+from ddm_gui.engine.restore.plan import Budget
 from ddm_gui.engine.restore.restorer import Restorer
 from ddm_gui.engine.simulate.known_set import original_of
 from ddm_gui.gui.reads import Followed, Reads
@@ -21,13 +22,15 @@ from ddm_gui.gui.viewer.restorations import Before, Refused, Way, restoring
 
 @dataclass(frozen=True, eq=False)
 class Ground:
-    """What restorers are compared on: a part of a photo in px as it is seen, by which kernels, how strongly, where."""
+    """What restorers are compared on: a part of a photo in px as it is seen, by which kernels, how strongly, where, and
+    within which memory."""
 
     before: Before
     area: QRect
     psf: PsfGrid
     strength: float
     device: str
+    budget: Budget
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,7 +129,7 @@ def _contest(ground: Ground, restorers: tuple[Restorer, ...]) -> Generator[News,
     yield Opening(ready(before), ready(sharp) if sharp is not None else None, _psnr(before, sharp))
     for restorer in restorers:
         begun = time.monotonic()
-        way = Way(path, ground.psf, restorer, ground.device)
+        way = Way(path, ground.psf, restorer, ground.device, ground.budget)
         steps = restoring(ground.before, way, ground.area, ground.strength)
         while True:
             try:

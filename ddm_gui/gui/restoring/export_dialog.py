@@ -52,6 +52,7 @@ class ExportDialog(QDialog):
     plan_wanted = Signal(object, object)  # the photos, and Output: `show_plan` answers
     export_wanted = Signal(object, object)  # tuple of Planned, Output
     stop_wanted = Signal()
+    limits_wanted = Signal()  # how much memory photos may need, how large they may be
 
     def __init__(
         self, originals: Sequence[Path], folder: Path, parent: QWidget | None = None, *, kernel: str = LEARNED
@@ -82,6 +83,8 @@ class ExportDialog(QDialog):
         self.open_button = QPushButton("Open folder")
         self.again_button = QPushButton("Try again")
         self.again_button.setToolTip("Those of the photos left out that are selected, or all, once they are mended")
+        self.limits_button = QPushButton("Limits…")
+        self.limits_button.setToolTip("How much memory photos may need, and how large they may be")
         self.close_button = QPushButton("Close")
         self.export_button = button("Export", "primary", default=True)
         self._lay_out(f"Restore {photos(len(originals))} with {kernel}")
@@ -96,6 +99,7 @@ class ExportDialog(QDialog):
         self.odd_box.toggled.connect(self._hide_rows)
         self.again_button.clicked.connect(self._try_again)
         self.open_button.clicked.connect(self._open_folder)
+        self.limits_button.clicked.connect(self.limits_wanted)
         self.close_button.clicked.connect(self.reject)
         self._rest.start(0)  # once somebody listens
         self._offer()
@@ -131,6 +135,7 @@ class ExportDialog(QDialog):
         buttons.addWidget(self.open_button)
         buttons.addWidget(self.again_button)
         buttons.addStretch()
+        buttons.addWidget(self.limits_button)
         buttons.addWidget(self.close_button)
         buttons.addWidget(self.export_button)
         layout = vertical(8, self)
@@ -320,6 +325,7 @@ class ExportDialog(QDialog):
     def _offer(self) -> None:
         """What can be done now."""
         ready = self._output is not None and not self._running
+        self.limits_button.setEnabled(not self._running)
         waiting, left_out = len(self._of(State.WAITING)), len(self._of(State.LEFT_OUT))
         self.export_button.setText("Continue" if waiting < self.table.rowCount() and waiting else "Export")
         self.export_button.setEnabled(ready and waiting > 0)

@@ -13,6 +13,7 @@ from PySide6.QtCore import QObject, QRect, QTimer, Signal, Slot
 
 from ddm_gui.engine.blur.psf import PsfGrid
 from ddm_gui.engine.errors import UserError
+from ddm_gui.engine.restore.plan import Budget
 from ddm_gui.engine.restore.recipe import Recipe
 from ddm_gui.gui.reads import Followed, Reads
 from ddm_gui.gui.viewer.areas import grown
@@ -83,12 +84,19 @@ class Previews(QObject):
         """The photo in view, once it is read."""
         return self._read if self._read is not None and self._read.path == self._path else None
 
-    def show(self, path: Path | None, psf: PsfGrid | None, recipe: Recipe | None = None, device: str = "cpu") -> None:
+    def show(
+        self,
+        path: Path | None,
+        psf: PsfGrid | None,
+        recipe: Recipe | None = None,
+        device: str = "cpu",
+        budget: Budget | None = None,
+    ) -> None:
         """What is to be seen: a photo (None: none), and what to restore it with (no kernel: it is not known yet)."""
-        recipe = recipe or Recipe()
+        recipe, budget = recipe or Recipe(), budget or Budget()
         changed = path != self._path
         self._path, self._strength = path, recipe.strength
-        way = Way(path, psf, recipe.restorer, device) if path is not None and psf is not None else None
+        way = Way(path, psf, recipe.restorer, device, budget) if path is not None and psf is not None else None
         if way != self._way:
             kept = self._sparing and way is not None and _alike(self._given_up, way)
             self._way, self._given_up = way, way if kept else None
@@ -160,7 +168,7 @@ class Previews(QObject):
         if first is not None and not _holds(self._part, way, first):
             self._begin(before, way, first)
         elif first is None or not self._sparing:
-            refusal = too_large(before)
+            refusal = too_large(before, way.budget)
             if refusal is None:
                 self._begin(before, way, None)
             elif first is None and way != self._told_large:

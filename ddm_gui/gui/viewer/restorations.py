@@ -44,6 +44,7 @@ class Way:
     psf: PsfGrid
     restorer: Restorer
     device: str
+    budget: Budget
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,14 +109,15 @@ def read_before(path: Path) -> Before | Refused:
     return Before(path, photo, picture(photo.pixels, photo.orientation, shown), shown)
 
 
-def too_large(before: Before) -> UserError | None:
+def too_large(before: Before, budget: Budget) -> UserError | None:
     """Why not all of a photo is restored in the window: with what the window shows of it, and with the restoration
     before, it needs more memory than an export may take."""
     shape = before.photo.pixels.shape
     try:
-        check_size(shape, Budget(), (PICTURES * BYTES_OF_PICTURE + 4.0 * shape[2]) * shape[0] * shape[1])
+        check_size(shape, budget, (PICTURES * BYTES_OF_PICTURE + 4.0 * shape[2]) * shape[0] * shape[1])
     except UserError as error:
-        return UserError(error.what, error.why, "Zoom in: what you see of it is restored.")
+        todo = "Zoom in: what you see of it is restored. Or allow more, under File › Limits."
+        return UserError(error.what, error.why, todo)
     return None
 
 
@@ -150,10 +152,12 @@ def correcting_area(photo: Photo, way: Way, area: QRect | None) -> Steps[Correct
     """A photo, or a part of it as it is seen, at full strength."""
     device = device_for(way.restorer, way.device)
     if area is None:
-        return (yield from correcting(in_light(photo, way.psf.light), way.psf, way.restorer, device))
+        seen = in_light(photo, way.psf.light)
+        return (yield from correcting(seen, way.psf, way.restorer, device, budget=way.budget))
     rows, cols = in_sensor(photo, area)
     part = part_of(photo, way.psf, rows, cols, way.restorer.halo(way.psf))
-    found = yield from correcting(in_light(part.photo, way.psf.light), part.psf, way.restorer, device)
+    seen = in_light(part.photo, way.psf.light)
+    found = yield from correcting(seen, part.psf, way.restorer, device, budget=way.budget)
     evidence = found.evidence
     if evidence is not None:
         evidence = replace(evidence, residual=evidence.residual[part.inside])

@@ -19,10 +19,10 @@ from ddm_gui.engine.errors import UserError
 from ddm_gui.engine.photos.formats import exif
 from ddm_gui.engine.photos.formats.metadata import Metadata
 from ddm_gui.engine.photos.photo import (
-    LARGEST_MEGAPIXELS,
     LIMIT,
     Photo,
     PhotoHeader,
+    SizeLimit,
     allow,
     read,
     read_header,
@@ -259,7 +259,7 @@ def test_a_file_that_may_not_be_read(folder: Path) -> None:
 
 
 def test_a_huge_claim_is_refused_before_it_is_decoded(folder: Path) -> None:
-    side = int((LARGEST_MEGAPIXELS * 1e6) ** 0.5) + 1
+    side = int((SizeLimit.largest_photo * 1e6) ** 0.5) + 1
     image("L").save(folder / "a.png")
     content = bytearray((folder / "a.png").read_bytes())
     content[16:24] = struct.pack(">LL", side, side)
@@ -284,7 +284,7 @@ def test_the_limit_on_sizes_is_a_persons_to_set(folder: Path, monkeypatch: pytes
     with pytest.raises(UserError) as refusal:
         read_header(folder / "a.png")
     assert "--largest-photo 1," in refusal.value.todo
-    assert LIMIT in refusal.value.todo
+    assert "File › Limits" in refusal.value.todo
 
 
 @pytest.mark.parametrize("name", ["a.jpg", "a.tif", "a.fits"])

@@ -241,7 +241,7 @@ def test_singly_in_a_batch_by_window_and_by_command_line_the_bytes_are_the_same(
     for path in source.iterdir():
         pulled(restore_photos([path], Output(tmp_path / "singly"), PSF))
     window = Output(tmp_path / "window")
-    pulled(Export(planned([source], window), window, PSF, Recipe(), "cpu")())
+    pulled(Export(planned([source], window), window, PSF, Recipe(), "cpu", Budget())())
     words = ["restore", "--psf", str(tmp_path / "psf.safetensors"), "--input", str(source), "--json"]
     assert main([*words, "--device", "cpu", "--output", str(tmp_path / "typed")]) == DONE
     for name in ("a.png", "b.jpg", "c.tif"):

@@ -11,6 +11,7 @@ from pytestqt.qtbot import QtBot
 
 from ddm_gui.engine.blur.psf import PsfGrid
 from ddm_gui.engine.photos.photo import Photo
+from ddm_gui.engine.restore.plan import Budget
 from ddm_gui.engine.restore.recipe import Corrected
 from ddm_gui.engine.restore.tv import TotalVariation
 from ddm_gui.gui.viewer.compare import Compare
@@ -40,7 +41,7 @@ def compare(qtbot: QtBot) -> Compare:
 def an_after(area: QRect | None = None, warning: str = "", *, of_the_whole: bool = False) -> After:
     height, width = SIZE if area is None else (area.height(), area.width())
     pixels = np.full((height, width, 3), 0.6, np.float32)
-    way = Way(PATH, PsfGrid(a_kernel(), 0.01), TotalVariation(), "cpu")
+    way = Way(PATH, PsfGrid(a_kernel(), 0.01), TotalVariation(), "cpu", Budget())
     covered = None if of_the_whole else area
     full = Full(way, covered, Corrected(Photo(pixels, 8), pixels, None), None, 1.04, warning, 2.5)
     return After(area, picture(pixels), 100.0, full)

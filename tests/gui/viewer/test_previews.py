@@ -166,9 +166,9 @@ def counted(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, int]]:
     sizes = []
     real = restorations.correcting
 
-    def correcting(photo: Photo, *rest: object) -> object:
+    def correcting(photo: Photo, *rest: object, **named: object) -> object:
         sizes.append(photo.pixels.shape[:2])
-        return real(photo, *rest)
+        return real(photo, *rest, **named)
 
     monkeypatch.setattr(restorations, "correcting", correcting)
     return sizes
