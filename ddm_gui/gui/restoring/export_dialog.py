@@ -28,7 +28,7 @@ from ddm_gui.engine.restore.output import Existing, Output, Planned
 from ddm_gui.gui.dialogs import plain
 from ddm_gui.gui.parts import button, horizontal, label, vertical
 from ddm_gui.gui.restoring.export_form import ExportForm
-from ddm_gui.gui.restoring.export_table import ExportTable, Row, State
+from ddm_gui.gui.restoring.export_table import ASCENDING, UNSORTED, ExportTable, Row, State
 from ddm_gui.gui.words import duration, photos
 
 LEARNED = "the learned kernel"
@@ -94,6 +94,7 @@ class ExportDialog(QDialog):
         self.view.selectionModel().currentRowChanged.connect(self._show_details)
         self.table.dataChanged.connect(self._show_details)
         self.table.modelReset.connect(self._show_details)
+        self.table.layoutChanged.connect(self._hide_rows)
         self.view.doubleClicked.connect(self._open_row)  # the Enter key is the default button's, as in all dialogs
         self.export_button.clicked.connect(self._export)
         self.odd_box.toggled.connect(self._hide_rows)
@@ -119,6 +120,9 @@ class ExportDialog(QDialog):
         self.view.verticalHeader().setDefaultSectionSize(ROW)
         self.view.verticalHeader().setSectionResizeMode(QHeaderView.ResizeMode.Fixed)
         self.view.horizontalHeader().setHighlightSections(False)
+        self.view.horizontalHeader().setSortIndicator(UNSORTED, ASCENDING)
+        self.view.horizontalHeader().setSortIndicatorClearable(True)  # by a third click
+        self.view.setSortingEnabled(True)
         self.view.horizontalHeader().setStretchLastSection(True)
         for column, width in enumerate(WIDTHS):
             self.view.setColumnWidth(column, width)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
@@ -18,6 +19,8 @@ from ddm_gui.gui.words import reason_alone
 
 Index = QModelIndex | QPersistentModelIndex
 COLUMNS = ("Photo", "State", "File", "What it holds, or why there is none")
+UNSORTED = -1  # the column by which rows are in the order of the plan
+ASCENDING = Qt.SortOrder.AscendingOrder
 
 
 class State(StrEnum):
@@ -71,12 +74,15 @@ class Row:
 
 class ExportTable(QAbstractTableModel):
     """A row for each photo. What happens is taken in at once and shown by `flush`, a few times a second: a view that
-    followed each event of hundreds of photos would have no time for the person."""
+    followed each event of hundreds of photos would have no time for the person. Nor do rows change places by what
+    happens: they are sorted when somebody asks for it, and when a run begins and has ended."""
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._rows: list[Row] = []
         self._place: dict[str, int] = {}
+        self._number: dict[Path, int] = {}  # in the plan
+        self._sorting = (UNSORTED, ASCENDING)
         self._changed: set[int] = set()
 
     @property
@@ -87,8 +93,8 @@ class ExportTable(QAbstractTableModel):
     def show_plan(self, plan: Sequence[Planned]) -> None:
         """Other photos, or other files for them; all of them wait."""
         self.beginResetModel()
-        self._rows = [Row(item) for item in plan]
-        self._place = {str(item.source): row for row, item in enumerate(plan)}
+        self._number = {item.source: number for number, item in enumerate(plan)}
+        self._take_order([Row(item) for item in plan])
         self._changed.clear()
         self.endResetModel()
 
@@ -107,7 +113,28 @@ class ExportTable(QAbstractTableModel):
             if row.state is State.AT_WORK or row.planned.source in sources:
                 self._rows[place] = Row(row.planned)
                 self._changed.add(place)
+        self.sort(*self._sorting)
+
+    def sort(self, column: int, order: Qt.SortOrder = ASCENDING) -> None:
+        """By what a column shows: names as people count ('2' before '10'), states in their course, and by how far they
+        are; those that are alike in the order of the plan, as are all by the column UNSORTED."""
         self.flush()
+        self._sorting = (column, order)
+        self.layoutAboutToBeChanged.emit()
+        held = self.persistentIndexList()
+        sources = [str(self._rows[index.row()].planned.source) for index in held]
+        self._take_order(self._rows)
+        moved = [self.index(self._place[source], index.column()) for source, index in zip(sources, held, strict=True)]
+        self.changePersistentIndexList(held, moved)
+        self.layoutChanged.emit()
+
+    def _take_order(self, rows: Sequence[Row]) -> None:
+        """These rows, sorted."""
+        column, order = self._sorting
+        self._rows = sorted(rows, key=lambda row: self._number[row.planned.source])
+        if column != UNSORTED:
+            self._rows.sort(key=_ORDERS[column], reverse=order is not ASCENDING)
+        self._place = {str(row.planned.source): place for place, row in enumerate(self._rows)}
 
     def flush(self) -> None:
         """Shows what has changed."""
@@ -139,6 +166,20 @@ class ExportTable(QAbstractTableModel):
         if role == Qt.ItemDataRole.TextAlignmentRole:
             return Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter
         return None
+
+
+def _natural(name: str) -> list[str | int]:
+    """A name, to be compared with others as people do: without upper and lower case, and numbers by what they are."""
+    parts = re.split(r"(\d+)", name.casefold())
+    return [int(part) if place % 2 else part for place, part in enumerate(parts)]
+
+
+_ORDERS: tuple[Callable[[Row], Any], ...] = (  # of the columns
+    lambda row: _natural(row.planned.source.name),
+    lambda row: (tuple(State).index(row.state), row.share),
+    lambda row: _natural(row.planned.target.name),
+    lambda row: " ".join(row.words).casefold(),
+)
 
 
 def _colour(state: State) -> str:

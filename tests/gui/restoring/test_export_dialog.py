@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QPoint, Qt
 from PySide6.QtGui import QDesktopServices
 from pytestqt.qtbot import QtBot
 
@@ -254,6 +254,43 @@ def test_the_odd_ones_can_be_shown_alone(dialog: ExportDialog, qtbot: QtBot) -> 
     dialog.again_button.click()  # while it works all are shown
     assert [dialog.view.isRowHidden(row) for row in range(3)] == [False, False, False]
     assert not dialog.odd_box.isVisible()
+
+
+def click_heading(dialog: ExportDialog, qtbot: QtBot, column: int) -> None:
+    header = dialog.view.horizontalHeader()
+    place = QPoint(header.sectionViewportPosition(column) + 20, header.height() // 2)
+    qtbot.mouseClick(header.viewport(), Qt.MouseButton.LeftButton, pos=place)
+
+
+def test_a_heading_sorts_also_while_a_run_works_and_the_odd_ones_stay_alone(dialog: ExportDialog, qtbot: QtBot) -> None:
+    def column(number: int) -> list[str]:
+        hidden = [dialog.view.isRowHidden(row) for row in range(3)]
+        return [shown(dialog, row)[number] for row in range(3) if not hidden[row]]
+
+    assert column(0) == ["photo0.png", "photo1.png", "photo2.png"]
+    dialog.export_button.click()
+    click_heading(dialog, qtbot, 0)
+    click_heading(dialog, qtbot, 0)
+    assert column(0) == ["photo2.png", "photo1.png", "photo0.png"]
+    dialog.view.selectRow(0)
+    skipped(dialog, 0, "It is damaged.")
+    restored(dialog, 1)
+    click_heading(dialog, qtbot, 1)
+    assert column(1) == ["Waiting", "Done", "Left out"]
+    assert [index.row() for index in dialog.view.selectionModel().selectedRows()] == [2]
+    assert dialog.details.toPlainText().splitlines()[1:] == ["It is damaged."]
+    restored(dialog, 0, warning="This blur may not be the photo's own.")
+    dialog.show_end(stopped=False, failed=False)
+    assert column(0) == ["photo1.png", "photo0.png", "photo2.png"]
+    dialog.odd_box.click()
+    assert column(0) == ["photo0.png", "photo2.png"]
+    click_heading(dialog, qtbot, 1)
+    assert column(0) == ["photo2.png", "photo0.png"]
+    click_heading(dialog, qtbot, 1)  # a third time: as before
+    assert column(0) == ["photo0.png", "photo2.png"]
+    with qtbot.waitSignal(dialog.export_wanted) as told:
+        dialog.again_button.click()
+    assert [item.source.name for item in told.args[0]] == ["photo2.png"]
 
 
 def test_progress_counts_the_photos_of_the_run(dialog: ExportDialog) -> None:
