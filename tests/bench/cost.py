@@ -37,6 +37,7 @@ def measured(case: dict[str, int], data: Path, seconds: float, threads: int) -> 
     from ddm_gui.engine.flow.train import FlowModel, FlowTraining
     from ddm_gui.engine.flow.whitening import Whitening
     from ddm_gui.engine.matching.colour import ColourMatch
+    from ddm_gui.engine.matching.derivatives import DerivativeFit
     from ddm_gui.engine.matching.kernels import SoftmaxKernels, start_kernels
     from ddm_gui.engine.matching.magnitude import MagnitudeMatch
     from ddm_gui.engine.matching.phase import PhaseDescent
@@ -88,6 +89,7 @@ def measured(case: dict[str, int], data: Path, seconds: float, threads: int) -> 
         PhaseDescent(MagnitudeMatch(spectrum, clean_spectrum, sigma)),
         start,
         settings,
+        DerivativeFit(degraded, clean, sigma, 0, torch.device("cpu")),
     )
     return {
         "step_1": step_1,

@@ -106,6 +106,11 @@ class PatchPool:
         """(height, width) of each photo, the full one where only a crop is in memory."""
         return tuple((area.photo_height, area.photo_width) for area in self._areas)
 
+    @property
+    def largest_patch(self) -> int:
+        """Width and height of the largest patch that can be drawn, px."""
+        return max(min(area.height, area.width) for area in self._areas)
+
     @classmethod
     def load(
         cls,

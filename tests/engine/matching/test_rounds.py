@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
@@ -332,12 +333,37 @@ def test_the_camera_clips_rounds_and_adds_the_noise() -> None:
 # The loop's own parts
 
 
+class NoEdges:
+    """Photos whose edges say nothing: kernels stay as they are, each as surprising as another one."""
+
+    def refined(self, kernel: Tensor) -> tuple[Tensor, float]:
+        return kernel, 0.0
+
+    def surprise(self, kernel: Tensor) -> float:
+        return 0.0
+
+
+class KnownEdges:
+    """Photos that refine each kernel by one step to the right, and whose surprise is `surprise_of` the kernel."""
+
+    def __init__(self, surprise_of: Callable[[Tensor], float]) -> None:
+        self.surprise_of = surprise_of
+
+    def refined(self, kernel: Tensor) -> tuple[Tensor, float]:
+        moved = kernel.roll(1, dims=1)
+        return moved, self.surprise_of(moved)
+
+    def surprise(self, kernel: Tensor) -> float:
+        return self.surprise_of(kernel)
+
+
 def a_training(
     settings: Settings = TINY,
     channels: int = 1,
     kernels: int | None = None,
     knows: bool = False,
     noise_fit: KnownNoise | None = None,
+    edges: KnownEdges | None = None,
 ) -> KernelTraining:
     """`knows`: step 1's network has an opinion, any one, by which phases turn; else all is white noise to it."""
     velocity = build_velocity(settings, identity_whitening(channels)).eval().requires_grad_(False)
@@ -359,6 +385,7 @@ def a_training(
         PhaseDescent(MagnitudeMatch(blurred, power, 0.02)),
         model.kernels().detach(),
         settings,
+        edges or NoEdges(),  # type: ignore[arg-type]
         noise_fit,  # type: ignore[arg-type]
     )
 
@@ -465,7 +492,7 @@ def test_how_many_stretches_there_are_and_how_long(
     Before them the own start is measured as it is, where there are stretches at all.
     """
     lengths = {"STRETCH": 150, "TRIAL": 48, "ROUND": 100, "LARGEST_RETRIEVED": 40}
-    for name, value in {**lengths, "ROUND_WORK": 3.0, "TRIAL_WORK": 1.5}.items():
+    for name, value in {**lengths, "ROUND_WORK": 3.0, "TRIAL_WORK": 1.5, "REFINING_WORK": 10.0}.items():
         monkeypatch.setattr(rounds, name, value)
     effort = {"candidates": 2, "images_phase": 28_800, "images_kernel": 19_200, "batch_size": 32}
     settings = Settings().with_changes(effort | changes)
@@ -474,7 +501,9 @@ def test_how_many_stretches_there_are_and_how_long(
     updates = measured + count * (turns + 48)
     assert updates_needed(settings) == updates + 600
     # A turn of the phases is a third of the work of an update of a round, one of a trial half as much again.
-    before_rounds = 1.5 * measured + count * (turns / 3 + 1.5 * 48)
+    # What each stretch ends with is refined, and what each retrieved start begins with.
+    retrieved = min(count, rounds.starts(settings)) - 1 if count else 0
+    before_rounds = 1.5 * measured + count * (turns / 3 + 1.5 * 48) + 10.0 * (count + retrieved)
     assert work(settings, 0) == 0.0
     assert work(settings, updates) == pytest.approx(before_rounds)
     assert work(settings, updates + 600) == pytest.approx(before_rounds + 600)
@@ -482,7 +511,10 @@ def test_how_many_stretches_there_are_and_how_long(
     since = np.arange(len(amounts)) - measured
     turning = (since >= 0) & (since < updates - measured) & (since % (turns + 48) < turns)
     in_rounds = since >= updates - measured
-    np.testing.assert_allclose(amounts, np.where(turning, 1 / 3, np.where(in_rounds, 1.0, 1.5)))
+    refined = (since >= 0) & ~in_rounds & (since % (turns + 48) == turns)
+    begun = (since > 0) & (since <= retrieved * (turns + 48)) & (since % (turns + 48) == 0)
+    expected = np.where(turning, 1 / 3, np.where(in_rounds, 1.0, 1.5)) + 10.0 * refined + 10.0 * begun
+    np.testing.assert_allclose(amounts, expected)
 
 
 def test_the_papers_procedure_has_no_stretches() -> None:
@@ -590,6 +622,41 @@ def test_a_stretch_is_measured_at_the_mean_of_its_second_half(monkeypatch: pytes
         torch.testing.assert_close(one_kernel(training), turned[-1])
         pulled(training, 1)
         torch.testing.assert_close(one_kernel(training), torch.stack([turned[index] for index in averaged]).mean(dim=0))
+
+
+def test_what_a_stretch_began_with_and_ends_with_is_refined(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The own start is measured, and begun with, as it is. Where the end surprises more than the beginning, that is
+    what was found."""
+    worse = iter([0.0, 1.0, 0.2, 0.1, 0.3, 0.4])  # own; the end; beginning, end; beginning, end
+    edges = KnownEdges(lambda _: next(worse))
+    training = a_training(TINY.with_changes({"images_phase": 8, "candidates": 1}), edges=edges)
+    found = retrieved(monkeypatch, training)
+    seen = measuring(monkeypatch, training, [0.5, 0.4, 0.3, 0.2])
+    own = one_kernel(training)
+    turned = torch.rand(5, 5)
+    turned /= turned.sum()
+    monkeypatch.setattr(training, "_turn_phases", lambda *_: training._set_kernel(turned))
+    pulled(training, training.first_round)
+    measured = [kernel for kernel, *_ in seen.measured]
+    expected = [own, turned.roll(1, dims=1), turned.roll(1, dims=1), found[0].flip(0, 1).roll(1, dims=1)]
+    for kernel, right in zip(measured, expected, strict=True):
+        torch.testing.assert_close(kernel, right, rtol=0.0, atol=1e-5)
+    for kernel, right in zip(seen.begun, [own, found[0].roll(1, dims=1), expected[3]], strict=True):
+        torch.testing.assert_close(kernel, right, rtol=0.0, atol=1e-5)
+    assert training.surprises.tolist() == pytest.approx([0.0, 1.0, 0.1, 0.3])
+
+
+@pytest.mark.usefixtures("short_rounds", "short_stretches")
+def test_of_kernels_of_one_ikl_that_is_believed_with_which_photos_surprise_least(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    surprises = iter([0.0, -0.9, 0.0, 0.0, 0.0, 0.0])
+    edges = KnownEdges(lambda _: next(surprises))
+    training = a_training(TINY.with_changes({"images_phase": 8 * 3, "candidates": 1}), knows=True, edges=edges)
+    retrieved(monkeypatch, training)
+    seen = measuring(monkeypatch, training, [0.0, 0.0, 0.0, 0.0])
+    pulled(training, training.first_round)
+    torch.testing.assert_close(one_kernel(training), without_haze(seen.measured[1][0]), rtol=0.0, atol=1e-5)
 
 
 @dataclass
@@ -1009,6 +1076,9 @@ def test_step_2_stays_finite_and_its_state_comes_back_at_any_update(
         "ikl",
         "ikls",
         "leads",
+        "surprises",
+        "begun",
+        "begun surprise",
         "found",
         "mean",
         "own",
