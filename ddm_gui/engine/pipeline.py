@@ -50,7 +50,7 @@ from ddm_gui.engine.simulate.known_set import KnownSet, truth_beside
 from ddm_gui.engine.training import STAGE_NAMES, discard_checkpoint
 
 Paces = dict[tuple[Any, ...], tuple[float, float]]  # `seconds_per_update` of a device and a network
-DOUBT = 1.2  # the true squared error is .1 to .7 times the squared distance, and lies where a kernel passes most
+DOUBT = 0.6  # the true squared error is .1 to .7 times the squared distance, and lies where a kernel passes most
 LEAST_DOUBT = 0.01  # share of a kernel's power: NCC .995, which hardly any kernel is above
 
 
