@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -11,6 +12,7 @@ import pytest
 import tifffile
 
 from ddm_gui.engine.blur.psf import PsfGrid
+from ddm_gui.engine.matching import derivatives
 from ddm_gui.engine.photos.photo import Photo, write
 from ddm_gui.engine.simulate.camera import degrade
 from ddm_gui.engine.simulate.leaves import dead_leaves
@@ -24,6 +26,16 @@ COMPANIONS: dict[str, dict[str, Any]] = {  # what must be chosen beside a settin
     "sum_weight": {"procedure": "alternating", "parametrisation": "deep-linear"},
     "smooth_weight": {"procedure": "alternating", "rows": 2},
 }
+
+
+@pytest.fixture(autouse=True, scope="session")
+def few_parts() -> Iterator[None]:
+    """Step 2 refines its kernels by less of the photos: it is the way there that most tests are about."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(derivatives, "PARTS", 2)
+        patch.setattr(derivatives, "CLEAN_PARTS", 64)
+        patch.setattr(derivatives, "MIXTURE_STEPS", 5)
+        yield
 
 
 @pytest.fixture(autouse=True)

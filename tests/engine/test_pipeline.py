@@ -329,6 +329,7 @@ def test_the_estimate_is_of_what_is_left(project: Project, monkeypatch: pytest.M
     monkeypatch.setattr(pipeline, "seconds_per_update", lambda *_: (1.0, 10.0))
     monkeypatch.setattr(rounds, "ROUND_WORK", 1.0)
     monkeypatch.setattr(rounds, "TRIAL_WORK", 1.0)
+    monkeypatch.setattr(rounds, "REFINING_WORK", 0.0)
 
     def estimate(only: Stage | None = None) -> float:
         run = learn(project, only)

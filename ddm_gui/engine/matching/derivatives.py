@@ -24,7 +24,7 @@ from ddm_gui.engine.photos.patches import WHITE, PatchPool
 from ddm_gui.engine.training import draws
 
 PARTS, PART = 12, 256  # of degraded photos, and their width and height, px
-CLEAN_PARTS, CLEAN_PART = 128, 32  # of clean ones, whose derivatives are looked at
+CLEAN_PARTS, CLEAN_PART = 1024, 8  # of clean ones, whose derivatives are looked at
 GAUSSIANS = 5  # of the mixture
 MIXTURE_STEPS = 40
 SMALLEST, LARGEST = 1e-5, 3e-2  # variances between which its fit begins

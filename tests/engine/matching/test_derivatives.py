@@ -49,9 +49,10 @@ class Album:
 
 
 @pytest.fixture(autouse=True)
-def few_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+def parts(monkeypatch: pytest.MonkeyPatch, few_parts: None) -> None:
     monkeypatch.setattr(module, "PARTS", 6)
     monkeypatch.setattr(module, "CLEAN_PARTS", 24)
+    monkeypatch.setattr(module, "CLEAN_PART", 32)
     monkeypatch.setattr(module, "MIXTURE_STEPS", 15)
 
 
