@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 from ddm_gui.engine.errors import UserError
-from ddm_gui.engine.settings import Scope, Settings, check_value, setting
+from ddm_gui.engine.settings import Scope, Settings, check_values, setting
 
 
 def _alike(name: str, default: Any = None, help: str = "") -> Any:
@@ -82,8 +82,7 @@ class DenoiserSettings:
     device: str = _alike("device")
 
     def __post_init__(self) -> None:
-        for item in fields(self):
-            check_value(item, getattr(self, item.name))
+        check_values(self)
         if self.least_noise >= self.most_noise:
             raise UserError(
                 f"The least noise (least_noise, {self.least_noise:g}) is not less than the most (most_noise, "

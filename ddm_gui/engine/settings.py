@@ -527,8 +527,7 @@ class Settings:
     )
 
     def __post_init__(self) -> None:
-        for item in fields(self):
-            check_value(item, getattr(self, item.name))
+        check_values(self)
         _check_together(self)
 
     @property
@@ -572,12 +571,17 @@ class Settings:
         ]
 
 
-def check_value(item: Field[Any], value: Any) -> None:
-    """Refuses a value of a `setting` field that is neither one of the choices nor a number in bounds.
+def check_values(of: Any) -> None:
+    """Refuses a dataclass of `setting` fields of which a value is neither one of the choices nor a number in bounds.
 
     Raises:
         UserError: naming the setting and what it may be.
     """
+    for item in fields(of):
+        _check_value(item, getattr(of, item.name))
+
+
+def _check_value(item: Field[Any], value: Any) -> None:
     meta = item.metadata
     if value in meta["choices"] and not isinstance(value, bool):
         return

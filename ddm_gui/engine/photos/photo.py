@@ -15,7 +15,7 @@ import warnings
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext, suppress
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +36,7 @@ from ddm_gui.engine.photos.photo_files import is_raw as is_raw
 from ddm_gui.engine.photos.photo_files import suffix_for as suffix_for
 from ddm_gui.engine.photos.photo_files import targets as targets
 from ddm_gui.engine.receipt import Receipt
-from ddm_gui.engine.settings import Scope, check_value, setting
+from ddm_gui.engine.settings import Scope, check_values, setting
 
 READERS: dict[str, Any] = {"PNG": png, "JPEG": jpeg, "TIFF": tiff, "FITS": fits, "RAW": raw}
 
@@ -84,8 +84,7 @@ class SizeLimit:
     )
 
     def __post_init__(self) -> None:
-        for item in fields(self):
-            check_value(item, getattr(self, item.name))
+        check_values(self)
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 
 from ddm_gui.engine.errors import UserError
-from ddm_gui.engine.settings import Scope, check_value, setting
+from ddm_gui.engine.settings import Scope, check_values, setting
 
 TILE = 512  # px
 SMALLEST = 128  # px: smaller tiles hardly need less, for what lies around them is worked on, too
@@ -42,8 +42,7 @@ class Budget:
     )
 
     def __post_init__(self) -> None:
-        for item in fields(self):
-            check_value(item, getattr(self, item.name))
+        check_values(self)
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Generator, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any, ClassVar, TypeVar
 
 import numpy as np
@@ -15,7 +15,7 @@ from ddm_gui.engine.blur.psf import PsfGrid
 from ddm_gui.engine.photos.photo import Photo
 from ddm_gui.engine.restore.measurements import measured_noise, passed_power
 from ddm_gui.engine.restore.plan import Plan
-from ddm_gui.engine.settings import Scope, check_value, setting
+from ddm_gui.engine.settings import Scope, check_values, setting
 
 Pixels = NDArray[np.float32]
 Known = NDArray[np.bool_]
@@ -79,8 +79,7 @@ class Restorer(ABC):
     )
 
     def __post_init__(self) -> None:
-        for item in fields(self):
-            check_value(item, getattr(self, item.name))
+        check_values(self)
 
     def check(self) -> None:
         """Looks whether all that is needed is there, before a folder of photos is begun.

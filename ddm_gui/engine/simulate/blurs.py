@@ -5,11 +5,11 @@ Plain values; `simulated_psf` makes kernels of them. The command line makes an o
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any
 
 from ddm_gui.engine.errors import UserError
-from ddm_gui.engine.settings import Scope, check_value, setting
+from ddm_gui.engine.settings import Scope, check_values, setting
 
 KERNEL_SIZE = 25  # px
 NOISE_SIGMA, LARGEST_NOISE = 0.02, 0.5  # of a range of 1
@@ -44,8 +44,7 @@ class Blur:
     """
 
     def __post_init__(self) -> None:
-        for item in fields(self):
-            check_value(item, getattr(self, item.name))
+        check_values(self)
 
     @property
     def reach(self) -> float:
