@@ -104,6 +104,14 @@ def test_the_truth_surprises_less_than_itself_turned_about_and_than_its_zero_pha
     assert fit.refined(smeared(truth))[1] < fit.surprise(smeared(truth))
 
 
+def test_a_kernel_as_it_is_and_a_refined_one_surprise_on_the_same_scale(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Held firmly, a kernel stays as it is however it is refined."""
+    monkeypatch.setattr(module, "STAYING", 1e4)
+    kernel = smeared(bent(13))
+    fit = a_fit(bent(13))
+    assert fit.surprise(kernel) == pytest.approx(fit.refined(kernel)[1], abs=1e-3)
+
+
 def test_the_same_kernel_gives_the_same_again() -> None:
     truth = bent(13)
     fit = a_fit(truth, channels=3)
