@@ -1,406 +1,35 @@
-"""Step 2: the numbers it reports have a closed form for Gaussians, and its gradient finds a blur from a flat start."""
+"""Step 2 by rounds: who moves when, what stretches lead to, and that a stopped search equals one never stopped."""
 
 from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, cast
 
 import numpy as np
 import pytest
 import torch
-from scipy.integrate import quad
 from torch import Tensor
 
-from ddm_gui.engine.blur.field import Field
 from ddm_gui.engine.blur.noise import PhotonNoise
 from ddm_gui.engine.errors import UserError
 from ddm_gui.engine.flow.spectrum import WINDOW
-from ddm_gui.engine.flow.train import FlowModel, Velocity, build_velocity, sample_path
-from ddm_gui.engine.flow.whitening import PlainPixels, Whitening
-from ddm_gui.engine.matching import retrieval, rounds
+from ddm_gui.engine.flow.train import Velocity, sample_path
+from ddm_gui.engine.matching import rounds
 from ddm_gui.engine.matching.blend import blended, without_haze
 from ddm_gui.engine.matching.colour import ColourMatch, apart
 from ddm_gui.engine.matching.descent import KernelDescent
-from ddm_gui.engine.matching.ikl import excess_loss, integrated_kl, matching_loss
 from ddm_gui.engine.matching.kernels import SoftmaxKernels
-from ddm_gui.engine.matching.magnitude import MagnitudeMatch
-from ddm_gui.engine.matching.phase import UNKNOWN, PhaseDescent
+from ddm_gui.engine.matching.phase import UNKNOWN
 from ddm_gui.engine.matching.rounds import TIMED, KernelTraining, seconds_per_update, updates_needed, work
-from ddm_gui.engine.matching.search import as_grid
-from ddm_gui.engine.matching.simulated_noise import SimulatedNoise
-from ddm_gui.engine.matching.simulation import Simulation, photographed
-from ddm_gui.engine.photos.patches import PatchBatch, PatchPool
-from ddm_gui.engine.scores import kernel_ncc, zero_phase
+from ddm_gui.engine.scores import kernel_ncc
 from ddm_gui.engine.settings import Settings
 from ddm_gui.engine.simulate.optics import gaussian
-from ddm_gui.engine.training import adam, cosine_decay, set_rate
 
-SIMULATED, DEGRADED = 0.3, 0.9  # variances of white Gaussian data
-IKL = 0.0735610678194  # nats per value, of these two
-
-
-def coefficient(t: float, variance: float) -> float:
-    """v = c y_t: the regression of u = y_1 - y_0 on y_t, cov(u, y_t)/var(y_t)."""
-    return (t * variance - (1 - t)) / (t**2 * variance + (1 - t) ** 2)
-
-
-def exact(variance: float) -> Velocity:
-    """The velocity of white Gaussian data."""
-
-    def velocity(y_t: Tensor, t: Tensor) -> Tensor:
-        w = t[:, None, None, None]
-        return (w * variance - (1 - w)) / (w**2 * variance + (1 - w) ** 2) * y_t
-
-    return velocity
-
-
-def batches(count: int, variance: float = SIMULATED) -> list[tuple[Tensor, torch.Generator]]:
-    """Many small samples of 64 patches of 64 values each, seeded."""
-    found = []
-    for number in range(count):
-        generator = torch.Generator().manual_seed(number)
-        found.append((math.sqrt(variance) * torch.randn(64, 1, 8, 8, generator=generator), generator))
-    return found
-
-
-# The numbers
-
-
-@pytest.mark.parametrize("variance", [0.3, 0.9, 4.0])
-def test_the_exact_velocity_leaves_an_error_that_y_t_cannot_explain(variance: float) -> None:
-    data = math.sqrt(variance) * torch.randn(2000, 1, 8, 8, generator=torch.Generator().manual_seed(0))
-    sample = sample_path(data, torch.Generator().manual_seed(1))
-    left = sample.target - exact(variance)(sample.y_t, sample.t)
-    for low in (0.0, 0.25, 0.5, 0.75):
-        inside = (sample.t >= low) & (sample.t < low + 0.25)
-        assert float((left[inside] * sample.y_t[inside]).mean()) == pytest.approx(0.0, abs=0.03)
-
-
-def test_de_bruijns_identity_by_quadrature() -> None:
-    """The integral of t E|v_sim - v_deg|^2 is that of the Gaussians' KL divergence over t."""
-
-    def variance(t: float, of_data: float) -> float:
-        return t**2 * of_data + (1 - t) ** 2
-
-    def weighted(t: float) -> float:
-        difference = coefficient(t, SIMULATED) - coefficient(t, DEGRADED)
-        return t * difference**2 * variance(t, SIMULATED)
-
-    def divergence(t: float) -> float:
-        ratio = variance(t, SIMULATED) / variance(t, DEGRADED)
-        return 0.5 * (ratio - 1 - math.log(ratio))
-
-    by_velocity, _ = quad(weighted, 0, 1, epsabs=1e-13)
-    by_divergence, _ = quad(divergence, 0, 1, epsabs=1e-13)
-    assert by_velocity == pytest.approx(by_divergence, abs=1e-9)
-    assert by_velocity == pytest.approx(IKL, abs=1e-9)
-    # The KL of the data alone has weight t/(1 - t).
-    of_data, _ = quad(lambda t: weighted(t) / (1 - t), 0, 1, epsabs=1e-13)
-    assert of_data == pytest.approx(divergence(1.0), abs=1e-9)
-
-
-def test_the_ikl_of_two_gaussians_agrees_with_the_closed_form() -> None:
-    """300 samples of 64 patches: standard error 1e-4, 0.15 % of the number."""
-    values = np.array([integrated_kl(exact(SIMULATED), exact(DEGRADED), data, g) for data, g in batches(300)])
-    error = values.std() / math.sqrt(len(values))
-    assert error < 2e-4
-    assert values.mean() == pytest.approx(IKL, abs=4 * error)
-
-
-def test_the_excess_loss_agrees_too() -> None:
-    """It scatters more (standard error 6e-4), since it does not know the auxiliary velocity to be exact."""
-    values = []
-    for data, generator in batches(300):
-        sample = sample_path(data, generator)
-        auxiliary, degraded = (exact(s)(sample.y_t, sample.t) for s in (SIMULATED, DEGRADED))
-        values.append(float(excess_loss(auxiliary, degraded, sample)))
-    error = np.std(values) / math.sqrt(len(values))
-    assert error < 1e-3
-    assert np.mean(values) == pytest.approx(IKL, abs=4 * error)
-
-
-def test_the_excess_loss_scatters_around_nothing_when_both_are_equal() -> None:
-    """Both networks have the right mean with an error of their own, as trained ones have."""
-    values = []
-    for data, generator in batches(300):
-        sample = sample_path(data, generator)
-        velocity = exact(SIMULATED)(sample.y_t, sample.t)
-        assert float(excess_loss(velocity, velocity, sample)) == 0.0
-        noise = 0.1 * torch.randn(2, *velocity.shape, generator=generator)
-        values.append(float(excess_loss(velocity + noise[0], velocity + noise[1], sample)))
-    error = np.std(values) / math.sqrt(len(values))
-    assert error < 1e-3
-    assert np.mean(values) == pytest.approx(0.0, abs=4 * error)
-    assert min(np.mean(np.array(values) > 0), np.mean(np.array(values) < 0)) > 0.3
-
-
-# The gradient
-
-
-def test_the_gradient_is_eq_5_with_weight_t() -> None:
-    """d/dy_1 = t (v_aux - v_degraded) over the number of values; nothing flows into the networks."""
-    simulated = torch.randn(4, 2, 8, 8, generator=torch.Generator().manual_seed(0), requires_grad=True)
-    sample = sample_path(simulated.detach(), torch.Generator().manual_seed(1))
-    difference = torch.randn(4, 2, 8, 8, generator=torch.Generator().manual_seed(2), requires_grad=True)
-    torch.autograd.backward(matching_loss(difference, sample.weight, simulated))
-    assert simulated.grad is not None
-    torch.testing.assert_close(simulated.grad, (sample.weight * difference / simulated.numel()).detach())
-    assert difference.grad is None
-
-
-@pytest.mark.parametrize("start", [0.3, 3.0])
-def test_descent_moves_the_simulated_side_towards_the_degraded(start: float) -> None:
-    """A single scale is learned: data of variance `start` come to have the degraded variance."""
-    scale = torch.tensor(math.sqrt(start), requires_grad=True)
-    generator = torch.Generator().manual_seed(0)
-    for _ in range(300):
-        simulated = scale * torch.randn(32, 1, 4, 4, generator=generator)
-        sample = sample_path(simulated.detach(), generator)
-        difference = exact(float(scale.detach()) ** 2)(sample.y_t, sample.t) - exact(DEGRADED)(sample.y_t, sample.t)
-        (gradient,) = torch.autograd.grad(matching_loss(difference, sample.weight, simulated), scale)
-        with torch.no_grad():
-            scale -= 0.5 * gradient
-    assert float(scale.detach()) ** 2 == pytest.approx(DEGRADED, rel=0.05)
-
-
-# Two stationary Gaussian fields
-
-SIDE, KERNEL, NOISE = 32, 9, 0.02
-
-
-def transfer(kernel: Tensor) -> Tensor:
-    """k x k -> its frequency response on SIDE x SIDE, the origin k//2 at pixel 0."""
-    placed = torch.nn.functional.pad(kernel, (0, SIDE - KERNEL, 0, SIDE - KERNEL))
-    response: Tensor = torch.fft.fft2(placed.roll((-(KERNEL // 2), -(KERNEL // 2)), (-2, -1)))
-    return response
-
-
-def stationary(power: Tensor) -> Velocity:
-    """The exact velocity of a periodic stationary Gaussian field: that of a Gaussian, frequency by frequency."""
-
-    def velocity(y_t: Tensor, t: Tensor) -> Tensor:
-        w = t[:, None, None, None]
-        response = (w * power - (1 - w)) / (w**2 * power + (1 - w) ** 2)
-        estimate: Tensor = torch.fft.ifft2(torch.fft.fft2(y_t) * response).real
-        return estimate
-
-    return velocity
-
-
-def test_the_velocity_of_a_stationary_field_is_the_best_linear_one() -> None:
-    frequency = torch.fft.fftfreq(SIDE)
-    power = 0.2 + 2 * torch.cos(math.pi * frequency[:, None]).square() * torch.cos(math.pi * frequency).square()
-    generator = torch.Generator().manual_seed(0)
-    noise = torch.randn(400, 1, SIDE, SIDE, generator=generator)
-    data = torch.fft.ifft2(torch.fft.fft2(noise) * power.sqrt()).real
-    sample = sample_path(data, generator)
-    left = sample.target - stationary(power)(sample.y_t, sample.t)
-    for shift in ((0, 0), (0, 1), (3, 2)):  # uncorrelated with y_t, at every distance
-        assert float((left * sample.y_t.roll(shift, (2, 3))).mean()) == pytest.approx(0.0, abs=0.01)
-
-
-def test_the_transfer_function_is_recovered_from_a_flat_start() -> None:
-    """|H| to 0.01 rms (largest 0.06) in 1000 updates. NCC: 0.43 at the start, above 0.95 then, and above 0.998 once the
-    learned kernel is made zero-phase as the true one is: Gaussian fields hold no phase, so noise moves it freely.
-    """
-    frequency = torch.fft.fftfreq(SIDE)
-    photos = 1 / (frequency[:, None] ** 2 + frequency**2 + 1 / SIDE**2)  # as the power of photographs falls
-    photos = photos / photos.mean()
-    truth = torch.from_numpy(gaussian(KERNEL, 1.6, 0.9, 0.5))
-    whitening = (transfer(truth).abs().square() * photos + NOISE**2).rsqrt()
-    degraded = stationary(torch.ones(SIDE, SIDE))  # whitened by its own spectrum
-
-    start = torch.full((1, KERNEL, KERNEL), 1 / KERNEL**2)
-    model = SoftmaxKernels(start, torch.ones(1), NOISE)
-    optimiser = adam([([model.logits], 0.2)])
-    generator = torch.Generator().manual_seed(0)
-    updates = 1000
-    for update in range(updates):
-        noise = torch.fft.fft2(torch.randn(2, 24, 1, SIDE, SIDE, generator=generator))
-        response = transfer(model.with_gain()[0])
-        blurred = noise[0] * photos.sqrt() * response + NOISE * noise[1]
-        simulated = torch.fft.ifft2(blurred * whitening).real
-        auxiliary = stationary((response.detach().abs().square() * photos + NOISE**2) * whitening.square())
-        sample = sample_path(simulated.detach(), generator)
-        difference = auxiliary(sample.y_t, sample.t) - degraded(sample.y_t, sample.t)
-        set_rate(optimiser, cosine_decay(update, updates))
-        optimiser.zero_grad()
-        torch.autograd.backward(matching_loss(difference, sample.weight, simulated))
-        optimiser.step()
-
-    learned = model.kernels().detach()
-    error = transfer(learned[0]).abs() - transfer(truth).abs()
-    assert float(error.square().mean().sqrt()) < 0.01
-    assert float(error.abs().max()) < 0.06
-    assert kernel_ncc(start.numpy(), truth.numpy()[None]) < 0.5
-    assert kernel_ncc(learned.numpy(), truth.numpy()[None]) > 0.95
-    assert kernel_ncc(zero_phase(learned.numpy()), truth.numpy()[None]) > 0.998
-
-
-# The simulated side
-
-
-class Shelf:
-    """A pool that gives what lies on it: B x C x size x size patches of random values, or of one."""
-
-    def __init__(self, channels: int, value: float | None = None) -> None:
-        self.channels, self.value = channels, value
-
-    def draw(self, count: int, size: int, generator: torch.Generator, mirror: bool = False) -> PatchBatch:
-        pixels = 0.2 + 0.6 * torch.rand(count, self.channels, size, size, generator=generator)
-        if self.value is not None:
-            pixels = torch.full_like(pixels, self.value)
-        return PatchBatch(pixels, *torch.zeros(2, count, 2))
-
-
-def identity_whitening(channels: int, noise_power: float = 0.0) -> Whitening:
-    """T that only cuts the margin and averages the colours."""
-    side = Whitening.margin + 1
-    taps = torch.zeros(1, channels, side, side)
-    taps[..., side // 2, side // 2] = 1.0 / channels
-    return Whitening(taps, noise_power)
-
-
-TINY = Settings(
-    patch_size=16,
-    width=8,
-    blocks=1,
-    batch_size=8,
-    kernel_size=5,
-    candidates=0,
-    images_phase=0,
-    images_kernel=64,
-    noise_sigma="learn",
-)
-
-
-def a_model(channels: int = 3, kernels: int = 3, noise: SimulatedNoise | float = 0.02) -> SoftmaxKernels:
-    start = torch.from_numpy(gaussian(5, 1.0))[None].repeat(kernels, 1, 1)
-    return SoftmaxKernels(start, torch.ones(channels), noise)
-
-
-@pytest.mark.parametrize(("channels", "kernels"), [(1, 1), (3, 1), (3, 3)])
-def test_simulated_patches_are_what_the_networks_see(channels: int, kernels: int) -> None:
-    simulation = Simulation(identity_whitening(channels), 8, TINY)
-    model = a_model(channels, kernels)
-    shelf: PatchPool = Shelf(channels)  # type: ignore[assignment]
-    simulated, places = simulation.draw(shelf, model.with_gain(), model.noise(), torch.Generator().manual_seed(0))
-    assert places is None
-    assert simulated.shape == (8, 1, 16, 16)
-    torch.testing.assert_close(simulated.square().mean(dim=(1, 2, 3)), torch.ones(8))
-    torch.autograd.backward((simulated * torch.rand(simulated.shape)).sum())
-    for parameter in (model.logits, model.log_gain, model.log_sigma):
-        assert parameter.grad is not None
-        assert parameter.grad.abs().max() > 0
-    again, _ = simulation.draw(shelf, model.with_gain(), model.noise(), torch.Generator().manual_seed(0))
-    assert torch.equal(again, simulated)
-
-
-def test_over_the_field_each_patch_is_blurred_by_the_kernel_of_its_place() -> None:
-    """Two nodes, above and below, one of which lets nothing through: brightness is the place's row."""
-    field = Field(2, 1, 101, 101)
-    simulation = Simulation(PlainPixels(1), 16, TINY.with_changes({"whiten": False, "procedure": "alternating"}), field)
-    kernels = torch.zeros(2, 1, 5, 5)
-    kernels[1, 0, 2, 2] = 1.0
-    shelf: PatchPool = Shelf(1)  # type: ignore[assignment]
-    seen, places = simulation.draw(shelf, kernels, SimulatedNoise(0.0), torch.Generator().manual_seed(0))
-    assert places is not None
-    assert places.shape == (8, 2, 16, 16)
-    alone = replace(simulation, field=None)
-    plain, _ = alone.draw(shelf, kernels[1], SimulatedNoise(0.0), torch.Generator().manual_seed(0))
-    rows = places[:, 0].mean(dim=(1, 2))
-    assert float(rows.std()) > 0.1
-    pixels, whole = ((values + 1) / 2 for values in (seen, plain))
-    torch.testing.assert_close(pixels, rows[:, None, None, None] * whole, rtol=0, atol=1e-4)
-
-
-def test_the_camera_clips_rounds_and_adds_the_noise() -> None:
-    kernels = a_model(1, 1).with_gain().detach()
-    size = 40
-    unit = torch.randn(4, 1, size, size, generator=torch.Generator().manual_seed(0))
-    for depth, value in ((8, 0.5), (16, 0.5), (8, 1.0)):
-        taken = photographed(torch.full((4, 1, size + 4, size + 4), value), kernels, SimulatedNoise(0.1), unit, depth)
-        top = 2**depth - 1
-        assert float((taken * top - (taken * top).round()).abs().max()) < 0.01
-        assert 0.0 <= float(taken.min()) <= float(taken.max()) <= 1.0
-        if value == 0.5:
-            assert float(taken.std()) == pytest.approx(0.1, rel=0.03)
-
+from .conftest import DIFFERENCES, LOPSIDED, TINY, KnownEdges, KnownNoise, a_training, one_kernel, pulled
 
 # The loop's own parts
-
-
-class NoEdges:
-    """Photos whose edges say nothing: kernels stay as they are, each as surprising as another one."""
-
-    def refined(self, kernel: Tensor) -> tuple[Tensor, float]:
-        return kernel, 0.0
-
-    def surprise(self, kernel: Tensor) -> float:
-        return 0.0
-
-
-class KnownEdges:
-    """Photos that refine each kernel by one step to the right, and whose surprise is `surprise_of` the kernel."""
-
-    def __init__(self, surprise_of: Callable[[Tensor], float]) -> None:
-        self.surprise_of = surprise_of
-
-    def refined(self, kernel: Tensor) -> tuple[Tensor, float]:
-        moved = kernel.roll(1, dims=1)
-        return moved, self.surprise_of(moved)
-
-    def surprise(self, kernel: Tensor) -> float:
-        return self.surprise_of(kernel)
-
-
-def a_training(
-    settings: Settings = TINY,
-    channels: int = 1,
-    kernels: int | None = None,
-    knows: bool = False,
-    noise_fit: KnownNoise | None = None,
-    edges: KnownEdges | None = None,
-) -> KernelTraining:
-    """`knows`: step 1's network has an opinion, any one, by which phases turn; else all is white noise to it."""
-    velocity = build_velocity(settings, identity_whitening(channels)).eval().requires_grad_(False)
-    if knows:
-        velocity.leave.gain.fill_(0.5)
-    power = 0.01 * (0.3 * torch.eye(channels) + 0.7).expand(WINDOW, WINDOW, channels, channels).to(torch.complex64)
-    whitening = identity_whitening(channels)
-    shelf: PatchPool = Shelf(channels)  # type: ignore[assignment]
-    noise = 0.02 if noise_fit is None else SimulatedNoise.of(PhotonNoise(0.01, 1e-4), noise_fit.level)
-    model = a_model(channels, kernels or channels, noise)
-    transfer = torch.fft.fft2(model.kernels().detach().mean(dim=0), s=(WINDOW, WINDOW))
-    blurred = power * (transfer.abs().square()[..., None, None] + 0.05)
-    return KernelTraining(
-        FlowModel(velocity, whitening, power, 0.002),
-        shelf,
-        Simulation(whitening, 8, settings),
-        model,
-        ColourMatch(power, power),
-        PhaseDescent(MagnitudeMatch(blurred, power, 0.02)),
-        model.kernels().detach(),
-        settings,
-        edges or NoEdges(),  # type: ignore[arg-type]
-        noise_fit,  # type: ignore[arg-type]
-    )
-
-
-def pulled(training: KernelTraining, updates: int) -> None:
-    for _ in range(updates):
-        training.step()
-        training.update += 1
-
-
-@pytest.fixture
-def short_rounds(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Rounds of four updates, of which the last two are listened to."""
-    monkeypatch.setattr(rounds, "ROUND", 4)
-    monkeypatch.setattr(rounds, "LISTENING", 2)
 
 
 @pytest.mark.usefixtures("short_rounds")
@@ -444,29 +73,6 @@ def test_all_rounds_are_whole(images: int, rounds: int) -> None:
 
 
 # The phases, in stretches
-
-
-@pytest.fixture
-def short_stretches(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Stretches of three turns and three updates of a trial, the last two listened to; haste in all else."""
-    monkeypatch.setattr(rounds, "STRETCH", 3)
-    monkeypatch.setattr(rounds, "TRIAL", 3)
-    monkeypatch.setattr(rounds, "TRIAL_LISTENING", 2)
-    monkeypatch.setattr(rounds, "CONTRACTING_STEPS", 5)
-    monkeypatch.setattr(retrieval, "BEGINNINGS", 4)
-    monkeypatch.setattr(retrieval, "STEPS", 10)
-    monkeypatch.setattr(retrieval, "AGREEING", 3)
-
-
-LOPSIDED = torch.zeros(5, 5)
-LOPSIDED[2, 2:] = torch.tensor([0.6, 0.3, 0.1])
-
-
-def one_kernel(training: KernelTraining) -> Tensor:
-    """That of the moment, the same for all colours."""
-    kernels = training.model.kernels().detach()
-    assert torch.equal(kernels, kernels[:1].expand_as(kernels))
-    return kernels[0]
 
 
 @pytest.mark.parametrize(
@@ -817,10 +423,6 @@ def test_an_ikl_that_is_not_finite_is_told_before_the_kernel_is_chosen_by_it(
     assert torch.equal(one_kernel(training), before)
 
 
-# What sets three colours apart, for `ColourMatch.apart`: shifts in px, and widths.
-DIFFERENCES = torch.tensor([[0.3, 0.1, 0.01, 0.0, 0.0], [0.0, 0.0, 0.0, 0.02, 0.0], [-0.3, -0.1, 0.0, 0.0, 0.01]])
-
-
 @pytest.mark.parametrize(("channels", "kernels"), [(1, 1), (3, 1), (3, 3)])
 @pytest.mark.usefixtures("short_rounds", "short_stretches")
 def test_while_phases_are_turned_the_kernels_of_the_colours_are_made_of_one(
@@ -874,20 +476,6 @@ def test_a_flat_kernel_whose_phases_are_not_turned_is_left_to_the_rounds() -> No
 
 
 # Rounds
-
-
-@pytest.mark.usefixtures("short_rounds")
-class KnownNoise:
-    """A fit whose answers are known."""
-
-    level = 0.3
-
-    def __init__(self) -> None:
-        self.asked: list[Tensor] = []
-
-    def under(self, kernels: Tensor) -> PhotonNoise:
-        self.asked.append(kernels.clone())
-        return PhotonNoise(0.01 * len(self.asked), 1e-4)
 
 
 def test_photon_noise_is_fitted_before_each_round_and_stands_still_meanwhile(short_rounds: None) -> None:
@@ -1020,16 +608,6 @@ def test_the_result_is_the_mean_over_the_last_rounds(number: int, monkeypatch: p
     torch.testing.assert_close(training.average, torch.stack(seen[-count:]).mean(dim=0))
     torch.testing.assert_close(training.average.sum(dim=(1, 2)), torch.ones(1))
     assert float(training.average_sigma) == pytest.approx(np.mean(sigmas[-count:]), rel=1e-5)
-
-
-def test_the_ikl_that_is_reported_is_a_running_mean() -> None:
-    training = a_training()
-    for value in (1.0, 2.0, 3.0):
-        training._remember(torch.tensor(value))
-    assert float(training.ikl) == pytest.approx(2.0)  # the mean of the first ones
-    for _ in range(2000):
-        training._remember(torch.tensor(7.0))
-    assert float(training.ikl) == pytest.approx(7.0, abs=1e-3)
 
 
 @pytest.mark.parametrize(("channels", "kernels"), [(1, 1), (3, 1), (3, 3)])
@@ -1171,15 +749,6 @@ def test_the_push_from_the_outskirts_belongs_to_starts_that_know_nothing(start: 
     assert float(first[0, 0]) == float(first.max()) == pytest.approx(rounds.SPREAD_WEIGHT * 2 * (2 / 2.5) ** 2)
     torch.testing.assert_close(pushes[1], first / 2)
     assert float(pushes[2].abs().max()) == float(pushes[3].abs().max()) == 0.0
-
-
-def test_a_snapshot_is_a_centred_grid_that_cannot_be_written_to() -> None:
-    off = torch.zeros(3, 7, 7)
-    off[:, 1, 2] = 1.0
-    grid = as_grid(off)
-    assert grid.shape == (1, 1, 3, 7, 7)
-    assert not grid.flags.writeable
-    assert grid[0, 0, 0].argmax() == 3 * 7 + 3
 
 
 def test_an_update_of_step_2_takes_longer_than_one_of_step_1() -> None:
