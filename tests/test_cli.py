@@ -32,7 +32,7 @@ from ddm_gui.engine.events import Event, Note, Stage
 from ddm_gui.engine.flow import spectrum, train
 from ddm_gui.engine.lock import locked
 from ddm_gui.engine.lpips import ALEXNET
-from ddm_gui.engine.matching import rounds
+from ddm_gui.engine.matching import plan, rounds
 from ddm_gui.engine.photos import photo
 from ddm_gui.engine.photos.formats import exif
 from ddm_gui.engine.photos.formats.metadata import Metadata
@@ -71,7 +71,7 @@ def small_amounts(monkeypatch: pytest.MonkeyPatch) -> None:
     """The same code on fewer patches."""
     monkeypatch.setattr(spectrum, "PATCHES", spectrum.BATCH)
     monkeypatch.setattr(train, "FLOOR_BATCHES", 2)
-    monkeypatch.setattr(rounds, "ROUND", 4)
+    monkeypatch.setattr(plan, "ROUND", 4)
     monkeypatch.setattr(rounds, "LISTENING", 2)
 
 

@@ -31,12 +31,13 @@ from ddm_gui.engine.flow.spectrum import WINDOW
 from ddm_gui.engine.flow.train import FlowModel, Pretraining, train_flow
 from ddm_gui.engine.flow.whitening import PlainPixels, Whitening
 from ddm_gui.engine.lock import locked
-from ddm_gui.engine.matching import field_matching, rounds
+from ddm_gui.engine.matching import field_matching, uniform_matching
 from ddm_gui.engine.matching.field_matching import learn_field
 from ddm_gui.engine.matching.field_phase import CONTEXT
 from ddm_gui.engine.matching.phase import taps_width
-from ddm_gui.engine.matching.rounds import TIMED, learn_kernels, seconds_per_update
 from ddm_gui.engine.matching.search import Match
+from ddm_gui.engine.matching.timing import TIMED, seconds_per_update
+from ddm_gui.engine.matching.uniform_matching import learn_kernels
 from ddm_gui.engine.photos.learning_photos import Reading, chosen
 from ddm_gui.engine.photos.patches import PatchPool, check_sources, of_one_size
 from ddm_gui.engine.photos.photo import find_photos
@@ -313,7 +314,7 @@ def _work_of_kernels(settings: Settings) -> float:
     """All work of step 2, in updates that train a network."""
     if settings.over_field:
         return field_matching.work(settings, field_matching.updates_needed(settings))
-    return rounds.work(settings, rounds.updates_needed(settings))
+    return uniform_matching.work(settings, uniform_matching.updates_needed(settings))
 
 
 def _share_left(project: Project, stage: Stage) -> float:

@@ -33,7 +33,7 @@ from ddm_gui.engine.events import (
 )
 from ddm_gui.engine.files import previous
 from ddm_gui.engine.flow import spectrum, train
-from ddm_gui.engine.matching import alternating, field_magnitude, field_matching, noise_fit, retrieval, rounds
+from ddm_gui.engine.matching import alternating, field_magnitude, field_matching, noise_fit, plan, retrieval, rounds
 from ddm_gui.engine.photos.linear_dng import write_linear
 from ddm_gui.engine.photos.photo import Photo, write
 from ddm_gui.engine.pipeline import Learned, doubt, learn
@@ -77,10 +77,10 @@ def small_amounts() -> Iterator[None]:
         patch.setattr(field_matching, "MEASURING", 4)
         patch.setattr(field_matching, "LISTENING", 2)
         patch.setattr(train, "FLOOR_BATCHES", 2)
-        patch.setattr(rounds, "STRETCH", 2)
-        patch.setattr(rounds, "TRIAL", 3)
+        patch.setattr(plan, "STRETCH", 2)
+        patch.setattr(plan, "TRIAL", 3)
         patch.setattr(rounds, "TRIAL_LISTENING", 2)
-        patch.setattr(rounds, "ROUND", 4)
+        patch.setattr(plan, "ROUND", 4)
         patch.setattr(rounds, "LISTENING", 2)
         patch.setattr(retrieval, "BEGINNINGS", 4)
         patch.setattr(retrieval, "STEPS", 20)
@@ -205,7 +205,7 @@ def test_a_known_kernel_is_found_from_a_flat_start(
     small_photos: SmallPhotos, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """300 updates of step 1, 14 short rounds of step 2, 16 patches each: NCC from .39 to above .9 (measured: .99)."""
-    monkeypatch.setattr(rounds, "ROUND", 20)
+    monkeypatch.setattr(plan, "ROUND", 20)
     monkeypatch.setattr(rounds, "LISTENING", 10)
     settings = TINY.with_changes(
         {
@@ -327,9 +327,9 @@ def test_one_kernel_per_colour_or_one_for_all(project: Project, channels: int | 
 def test_the_estimate_is_of_what_is_left(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     """At a second for each update of step 1, ten for each of step 2."""
     monkeypatch.setattr(pipeline, "seconds_per_update", lambda *_: (1.0, 10.0))
-    monkeypatch.setattr(rounds, "ROUND_WORK", 1.0)
-    monkeypatch.setattr(rounds, "TRIAL_WORK", 1.0)
-    monkeypatch.setattr(rounds, "REFINING_WORK", 0.0)
+    monkeypatch.setattr(plan, "ROUND_WORK", 1.0)
+    monkeypatch.setattr(plan, "TRIAL_WORK", 1.0)
+    monkeypatch.setattr(plan, "REFINING_WORK", 0.0)
 
     def estimate(only: Stage | None = None) -> float:
         run = learn(project, only)
@@ -339,15 +339,15 @@ def test_the_estimate_is_of_what_is_left(project: Project, monkeypatch: pytest.M
 
     assert estimate() == pytest.approx(UPDATES + 10 * MATCHING)
     assert estimate(Stage.FLOW) == pytest.approx(UPDATES)
-    monkeypatch.setattr(rounds, "ROUND", 10)
+    monkeypatch.setattr(plan, "ROUND", 10)
     assert estimate() == pytest.approx(UPDATES + 10 * (STRETCHES + 10))  # rounds are whole
-    monkeypatch.setattr(rounds, "ROUND_WORK", 2.0)
+    monkeypatch.setattr(plan, "ROUND_WORK", 2.0)
     assert estimate() == pytest.approx(UPDATES + 10 * (3 + 4 * (2 / 2 + 3) + 10))
-    monkeypatch.setattr(rounds, "TRIAL_WORK", 1.5)
+    monkeypatch.setattr(plan, "TRIAL_WORK", 1.5)
     assert estimate() == pytest.approx(UPDATES + 10 * (1.5 * 3 + 4 * (2 / 2 + 1.5 * 3) + 10))
-    monkeypatch.setattr(rounds, "TRIAL_WORK", 1.0)
-    monkeypatch.setattr(rounds, "ROUND_WORK", 1.0)
-    monkeypatch.setattr(rounds, "ROUND", 4)
+    monkeypatch.setattr(plan, "TRIAL_WORK", 1.0)
+    monkeypatch.setattr(plan, "ROUND_WORK", 1.0)
+    monkeypatch.setattr(plan, "ROUND", 4)
     stop(project, flow_seen(8 * 3))
     assert estimate(Stage.FLOW) == pytest.approx(UPDATES - 3)
     stop(project, kernels_seen(8 * 6))

@@ -20,7 +20,7 @@ from ddm_gui.engine.events import DenoiserResult, Estimate, Event, Note
 from ddm_gui.engine.flow.denoising import DenoiserTraining
 from ddm_gui.engine.flow.train import HELD_OUT
 from ddm_gui.engine.lock import locked
-from ddm_gui.engine.matching.rounds import seconds_per_update
+from ddm_gui.engine.matching.timing import seconds_per_update
 from ddm_gui.engine.photos.learning_photos import Reading, chosen
 from ddm_gui.engine.photos.patches import PatchPool
 from ddm_gui.engine.photos.photo import find_photos

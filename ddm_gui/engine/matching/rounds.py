@@ -1,40 +1,31 @@
 """Step 2: the degradation that makes clean patches look, in distribution, like degraded ones (section 3.1), by rounds.
 
 The gradient and the number that is reported are in `ikl`; the paper's own procedure is in `alternating`. Which of the
-two runs is decided by `learn_kernels`.
+two runs is decided in `uniform_matching`.
 """
 
 from __future__ import annotations
 
 import copy
-import math
-import time
-from collections.abc import Callable, Generator, Mapping
-from dataclasses import replace
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from ddm_gui.engine.blur.noise import PhotonNoise
-from ddm_gui.engine.events import Event
-from ddm_gui.engine.flow.spectrum import noise_floor, periodogram
-from ddm_gui.engine.flow.train import FlowModel, PathSample, build_velocity, sample_path
-from ddm_gui.engine.flow.whitening import PlainPixels
-from ddm_gui.engine.matching import alternating
-from ddm_gui.engine.matching.alternating import AlternatingTraining
+from ddm_gui.engine.flow.train import FlowModel, PathSample, sample_path
 from ddm_gui.engine.matching.blend import blended
 from ddm_gui.engine.matching.colour import ColourMatch, apart
 from ddm_gui.engine.matching.derivatives import DerivativeFit
 from ddm_gui.engine.matching.descent import KernelDescent, set_kernels
 from ddm_gui.engine.matching.ikl import excess_loss, matching_loss, turned_about_lead
-from ddm_gui.engine.matching.kernels import SoftmaxKernels, build_kernels, outskirts, start_kernels, weighted_priors
-from ddm_gui.engine.matching.magnitude import MagnitudeMatch
+from ddm_gui.engine.matching.kernels import SoftmaxKernels, outskirts, weighted_priors
 from ddm_gui.engine.matching.noise_fit import PhotonNoiseFit
 from ddm_gui.engine.matching.phase import PhaseDescent, all_pass_gradient, taps_width
+from ddm_gui.engine.matching.plan import Plan
 from ddm_gui.engine.matching.retrieval import retrieve, spectral_magnitude, turned_about
-from ddm_gui.engine.matching.search import DRAW_KERNELS, PHOTOMETRY_RATE, KernelSearch, Match, as_grid
+from ddm_gui.engine.matching.search import DRAW_KERNELS, PHOTOMETRY_RATE, KernelSearch
 from ddm_gui.engine.matching.simulated_noise import SimulatedNoise
 from ddm_gui.engine.matching.simulation import Simulation
 from ddm_gui.engine.matching.symmetry import believed
@@ -46,14 +37,11 @@ from ddm_gui.engine.training import (
     draws,
     optimiser_tensors,
     restore_optimiser,
-    run,
     under_prefix,
     with_prefix,
 )
 
-ROUND = 100  # updates of the auxiliary network for each step of the kernel
-LISTENING = 40  # of them, the last ones, whose gradients are added up
-ROUND_WORK = 3.0  # times as long as an update of the phases takes one of a round, which trains a network
+LISTENING = 40  # updates of a round, the last ones, whose gradients are added up
 SMALLEST_STEP = 0.25  # the last step of the kernel over the first
 FOLLOWED_MEMORY = 0.95  # per update, of the auxiliary network's average
 GAIN_STEPS = 5  # of a kernel's contrast
@@ -64,75 +52,10 @@ LARGEST_SURPRISE = 1e9  # nats per pixel, likewise
 # Nats per value of the IKL for one nat per pixel of surprise: by .01 and 2e-4 kernels of equal NCC scatter.
 SURPRISE_WORTH = 0.02
 SPREAD_WEIGHT = 1.0  # of the push from a flat or random start, of a step of size one; falling to 0 at half time
-STRETCH = 150  # updates of the phases, after which the IKL of what they led to is measured
-TRIAL, TRIAL_LISTENING = 48, 16  # updates of the auxiliary network that measure it; the last ones, that are listened to
+TRIAL_LISTENING = 16  # updates of a trial, the last ones, that are listened to
 CHANCE_LEAD = 3e-4  # nats per value by which a symmetric kernel may lead itself turned about, at most; seen: 2.4e-4
-TRIAL_WORK = 1.25  # times as long as an update of a round takes one of a trial
-REFINING_WORK = 25.0  # times as long as an update of a round takes one call of `DerivativeFit.refined`
 ROUGHLY_KNOWN = 0.4  # rad: how far the phases of a candidate may be from the truth
-LARGEST_RETRIEVED = 40  # px: of a larger kernel the spectra's window of 64 px says too little
 DRAW_TRIAL, DRAW_RETRIEVAL = 4, 5  # which random stream
-SHORT_PASS = 0.4  # s: a longer pass of the network is not timed with more patches
-# The settings on which `seconds_per_update` depends.
-TIMED = (
-    "patch_size",
-    "batch_size",
-    "accumulate",
-    "procedure",
-    "whiten",
-    "over_field",
-    "network",
-    "width",
-    "blocks",
-    "multiples",
-    "attention",
-    "dropout",
-)
-
-
-def starts(settings: Settings) -> int:
-    """How many starts are compared: the own one, and those that the spectra allow, each also turned about."""
-    return 2 * settings.candidates + 1 if settings.kernel_size <= LARGEST_RETRIEVED else 1
-
-
-def stretches(settings: Settings) -> tuple[int, int]:
-    """How many stretches there are in which phases are turned, one of each start among them, and the turns in each.
-
-    Before them the own start is measured as it is: where turning finds nothing better, it stays.
-    """
-    turns = math.ceil(settings.images_phase / settings.batch_size)
-    if turns == 0:
-        return 0, 0
-    length = min(turns, STRETCH)
-    return starts(settings) - 1 + round(turns / length), length
-
-
-def updates_needed(settings: Settings) -> int:
-    """How many updates step 2 makes: in rounds those of the phases, then whole rounds."""
-    if settings.procedure == "alternating":
-        return alternating.updates_needed(settings)
-    count, turns = stretches(settings)
-    rounds = math.ceil(settings.images_kernel / (settings.batch_size * ROUND))
-    return _turning_updates(count, turns) + ROUND * rounds
-
-
-def _turning_updates(count: int, turns: int) -> int:
-    """How many updates `stretches` take, with the measurement of the own start."""
-    return TRIAL + (turns + TRIAL) * count if count else 0
-
-
-def work(settings: Settings, updates: int) -> float:
-    """How much work the first `updates` of step 2 are, in updates of a round or of the alternating procedure."""
-    if settings.procedure == "alternating":
-        return float(updates)
-    count, turns = stretches(settings)
-    before_rounds = min(updates, _turning_updates(count, turns))
-    done, begun = divmod(max(before_rounds - TRIAL, 0), turns + TRIAL)
-    turned = done * turns + min(begun, turns)
-    tried = before_rounds - turned
-    retrieved = min(max(done + (begun > 0) - 1, 0), starts(settings) - 1)  # starts that are refined themselves
-    refined = (done + (begun > turns) + retrieved) * REFINING_WORK
-    return turned / ROUND_WORK + tried * TRIAL_WORK + refined + updates - before_rounds
 
 
 class KernelTraining(KernelSearch):
@@ -164,9 +87,9 @@ class KernelTraining(KernelSearch):
     ) -> None:
         """`spectral`: the zero-phase kernels of the power spectra, C' x k x k, whichever the start is. `noise_fit`: of
         Poisson-Gaussian noise, which does not move by the gradient then but is fitted again before each round."""
-        count, self.turns = stretches(settings)
-        self.first_round = _turning_updates(count, self.turns)
-        super().__init__(flow, clean, simulation, model, settings, updates_needed(settings), self.first_round)
+        self.plan = Plan.of(settings)
+        count = self.plan.stretches
+        super().__init__(flow, clean, simulation, model, settings, self.plan.updates, self.plan.first_round)
         self.colour, self.phase, self.descent = colour, phase, KernelDescent(spectral)
         self.edges = edges
         self.noise_fit = noise_fit
@@ -193,21 +116,17 @@ class KernelTraining(KernelSearch):
     def step(self) -> None:
         if self.update == 0:
             self._contract()
-        if self.update in (0, self.first_round):
+        if self.update in (0, self.first):
             self._separate_colours()
-        if self.update == 0 < self.first_round:
+        if self.update == 0 < self.first:
             self._fit_gain()
             self.gains = self.model.log_gain.detach().exp()
             self.best = self._state_of_phases()
-        if self.update < TRIAL <= self.first_round:
-            self._step_of_trial(0, self.update)
-            return
-        if self.update < self.first_round:
-            stretch, update = divmod(self.update - TRIAL, self.turns + TRIAL)
-            self._step_of_stretch(stretch + 1, update)
+        if self.update < self.first:
+            self._step_of_stretch(*self.plan.place(self.update))
             return
         generator = draws(self.settings.seed, DRAW_KERNELS, self.update)
-        self._step_of_round((self.update - self.first_round) % ROUND, generator)
+        self._step_of_round((self.update - self.first) % self.plan.round_length, generator)
 
     def _contract(self) -> None:
         """From a flat or random start: down the IKL of Gaussian fields, which has a closed form, to the right size.
@@ -215,7 +134,7 @@ class KernelTraining(KernelSearch):
         The phases of a flat kernel's faint detail are chance: turned as it was, the kernel fell into pieces (NCC .19 on
         a lens with coma, whose spectral start has .92). Contracted it is at .87, from a random start at .92.
         """
-        if self.settings.start == "spectral" or self.first_round == 0:
+        if self.settings.start == "spectral" or self.first == 0:
             return
         for step in range(CONTRACTING_STEPS):
             done = step / CONTRACTING_STEPS
@@ -248,11 +167,11 @@ class KernelTraining(KernelSearch):
         """
         if update == 0:
             self._begin_stretch(stretch)
-        if update >= self.turns:
-            self._step_of_trial(stretch, update - self.turns)
+        if update >= self.plan.turns:
+            self._step_of_trial(stretch, update - self.plan.turns)
             return
-        self._turn_phases(draws(self.settings.seed, DRAW_KERNELS, stretch * self.turns + update))
-        averaged = update - self.turns // 2
+        self._turn_phases(draws(self.settings.seed, DRAW_KERNELS, stretch * self.plan.turns + update))
+        averaged = update - self.plan.turns // 2
         if averaged >= 0:
             self.mean = self.mean.lerp(self.kernel, 1 / (averaged + 1))
 
@@ -263,7 +182,7 @@ class KernelTraining(KernelSearch):
             self._set_kernel(self.mean)
             self._fit_gain()
         self._measure(stretch, update)
-        if update == TRIAL - 1:
+        if update == self.plan.trial_length - 1:
             if not bool(self.ikls[stretch].isfinite()):
                 raise diverged(self.stage)
             self.found[stretch] = self.mean
@@ -290,7 +209,7 @@ class KernelTraining(KernelSearch):
         """Sets kernel, gain and phases: the own start, then the spectral one with the phases of candidates; later
         stretches go on from what is there."""
         self.begun_surprise = torch.full_like(self.begun_surprise, LARGEST_SURPRISE)
-        if stretch > starts(self.settings):
+        if stretch > self.plan.starts:
             return
         kernel, gains, state = self.own, self.gains, self.phase.beginning()
         if stretch > 1:
@@ -336,8 +255,8 @@ class KernelTraining(KernelSearch):
         generator = draws(self.settings.seed, DRAW_TRIAL, update)  # the same patches each time
         with torch.no_grad():
             sample = sample_path(self._simulated(generator)[0], generator)
-        self._follow(sample, update, TRIAL * stretch + update)
-        listened = update - (TRIAL - TRIAL_LISTENING)
+        self._follow(sample, update, self.plan.trial_length * stretch + update)
+        listened = update - (self.plan.trial_length - TRIAL_LISTENING)
         if listened >= 0:
             with torch.no_grad():
                 auxiliary = sample.under(self.followed)
@@ -381,14 +300,14 @@ class KernelTraining(KernelSearch):
         simulated, _ = self._simulated(generator)
         sample = sample_path(simulated.detach(), generator)
         self._follow(sample, in_round, self.update)
-        if in_round < ROUND - LISTENING:
+        if in_round < self.plan.round_length - LISTENING:
             return
         with torch.no_grad():
             auxiliary = sample.under(self.followed)
             degraded = sample.under(self.flow.velocity)
         self._remember(excess_loss(auxiliary, degraded, sample))
         self._listen(matching_loss(auxiliary - degraded, sample.weight, simulated))
-        if in_round == ROUND - 1:
+        if in_round == self.plan.round_length - 1:
             self._move()
             self._average()
 
@@ -431,9 +350,9 @@ class KernelTraining(KernelSearch):
         """The round's step of the shape, ever smaller."""
         if not bool(self.gradient.isfinite().all()):
             raise diverged(self.stage)
-        done = (self.update - self.first_round) / (self.updates - self.first_round)
+        done = (self.update - self.first) / (self.updates - self.first)
         size = self.settings.kernel_rate * (1 - (1 - SMALLEST_STEP) * done)
-        push = self._push(done) if self.first_round == 0 else torch.zeros((), device=self.device)
+        push = self._push(done) if self.first == 0 else torch.zeros((), device=self.device)
         self.descent.move_shape(self.model.logits, self.gradient, push, size)
         # A step alike for all colours blurs what sets them apart: made anew, the demo's NCC ends .003 higher.
         self._set_kernel(self.model.kernels().detach().mean(dim=0))
@@ -465,7 +384,7 @@ class KernelTraining(KernelSearch):
         return SPREAD_WEIGHT * max(0.0, 1 - 2 * done) * outskirts(self.settings.kernel_size, self.device)
 
     def work(self, updates: int) -> float:
-        return work(self.settings, updates)
+        return self.plan.work(updates)
 
     def tensors(self) -> dict[str, Tensor]:
         return {
@@ -506,104 +425,3 @@ class KernelTraining(KernelSearch):
         self.surprises, self.found = tensors["surprises"].to(device), tensors["found"].to(device)
         self.begun, self.begun_surprise = tensors["begun"].to(device), tensors["begun surprise"].to(device)
         self.gradient = tensors["gradient"].to(device)
-
-
-def learn_kernels(
-    flow: FlowModel,
-    degraded: PatchPool,
-    clean: PatchPool,
-    settings: Settings,
-    device: torch.device,
-    checkpoint: Path,
-    fingerprint: Mapping[str, Any],
-) -> Generator[Event, None, Match]:
-    """Step 2 by the procedure of the settings; resumes from `checkpoint` by itself, bit for bit on a CPU.
-
-    Closing the generator saves a checkpoint.
-
-    Raises:
-        UserError: training has diverged, or the disk does not take a checkpoint.
-    """
-    sigma = noise_floor(flow.spectrum) if settings.noise_sigma == "learn" else float(settings.noise_sigma)
-    clean_spectrum = periodogram(clean, settings.seed)
-    start, gains = start_kernels(settings, flow.spectrum, clean_spectrum, sigma)
-    visible, _ = start_kernels(replace(settings, start="spectral"), flow.spectrum, clean_spectrum, sigma)
-    simulation = Simulation(flow.sight, degraded.depth, settings)
-    noise, noise_fit = SimulatedNoise(sigma), None
-    if settings.photon_noise:
-        noise_fit = PhotonNoiseFit(degraded, clean, simulation, flow.spectrum, sigma)
-        noise = SimulatedNoise.of(noise_fit.under((visible * gains[:, None, None]).to(device)), noise_fit.level)
-    training: KernelSearch
-    if settings.procedure == "alternating":
-        model = build_kernels(settings, start, gains, noise).to(device)
-        training = AlternatingTraining(flow, clean, simulation, model, settings)
-    else:
-        training = KernelTraining(
-            flow,
-            clean,
-            simulation,
-            SoftmaxKernels(start, gains, noise).to(device),
-            ColourMatch(flow.spectrum.to(device), clean_spectrum.to(device)),
-            PhaseDescent(MagnitudeMatch(flow.spectrum.to(device), clean_spectrum.to(device), sigma)),
-            visible.to(device),
-            settings,
-            DerivativeFit(degraded, clean, sigma, settings.seed, device),
-            noise_fit,
-        )
-    yield from run(training, checkpoint, fingerprint)
-    return Match(
-        as_grid(training.result()),
-        as_grid(start),
-        as_grid(visible),
-        float(training.average_sigma),
-        float(training.ikl),
-        photon_noise=training.photon_noise(),
-    )
-
-
-def seconds_per_update(settings: Settings, device: torch.device) -> tuple[float, float]:
-    """Seconds that an update of step 1 and one of step 2 (in a round) take here, timed on a few passes of the network.
-
-    Of a batch that is slow here only a part is passed through it, and the rest is taken to be as slow: a network meant
-    for GPUs would be timed for minutes on a processor. Plain pixels are taken to be in colour.
-    """
-    sight = PlainPixels(1 if settings.whiten else 3)
-    network = build_velocity(settings, sight).to(device)
-    patches = torch.zeros(1, sight.channels, settings.patch_size, settings.patch_size, device=device)
-    t = torch.full((1,), 0.5, device=device)
-
-    def velocity() -> Tensor:
-        places = patches.new_full((len(t), 2, *patches.shape[2:]), 0.5) if settings.over_field else None
-        result: Tensor = network(patches, t, places)
-        return result
-
-    def forward() -> float:
-        with torch.no_grad():
-            return float(velocity().square().mean())
-
-    def both_ways() -> float:
-        loss = velocity().square().mean()
-        torch.autograd.backward(loss)
-        return float(loss.detach())  # waits for the device
-
-    both_ways()  # the first call is slow
-    while len(patches) < settings.batch_size and _seconds(both_ways) < SHORT_PASS:
-        count = min(2 * len(patches), settings.batch_size)
-        patches, t = patches[:1].repeat(count, 1, 1, 1), t[:1].repeat(count)
-    batch = settings.batch_size / len(patches)
-    forward_seconds, training_seconds = batch * _least_seconds(forward), batch * _least_seconds(both_ways)
-    looks = 1.0 if settings.procedure == "alternating" else 2 * LISTENING / ROUND
-    # Beside the network: drawing, whitening and the optimiser, and in step 2 blurring.
-    return 1.3 * training_seconds * settings.accumulate, 1.5 * training_seconds + looks * forward_seconds
-
-
-def _least_seconds(action: Callable[[], float]) -> float:
-    """Least of three calls after one that is not counted: other work on the machine only makes a call longer."""
-    action()
-    return min(_seconds(action) for _ in range(3))
-
-
-def _seconds(action: Callable[[], float]) -> float:
-    before = time.perf_counter()
-    action()
-    return time.perf_counter() - before

@@ -12,7 +12,7 @@ from ddm_gui.engine.blur.noise import PhotonNoise
 from ddm_gui.engine.flow.spectrum import WINDOW
 from ddm_gui.engine.flow.train import FlowModel, build_velocity
 from ddm_gui.engine.flow.whitening import Whitening
-from ddm_gui.engine.matching import retrieval, rounds
+from ddm_gui.engine.matching import plan, retrieval, rounds
 from ddm_gui.engine.matching.colour import ColourMatch
 from ddm_gui.engine.matching.kernels import SoftmaxKernels
 from ddm_gui.engine.matching.magnitude import MagnitudeMatch
@@ -155,15 +155,15 @@ def one_kernel(training: KernelTraining) -> Tensor:
 @pytest.fixture
 def short_rounds(monkeypatch: pytest.MonkeyPatch) -> None:
     """Rounds of four updates, of which the last two are listened to."""
-    monkeypatch.setattr(rounds, "ROUND", 4)
+    monkeypatch.setattr(plan, "ROUND", 4)
     monkeypatch.setattr(rounds, "LISTENING", 2)
 
 
 @pytest.fixture
 def short_stretches(monkeypatch: pytest.MonkeyPatch) -> None:
     """Stretches of three turns and three updates of a trial, the last two listened to; haste in all else."""
-    monkeypatch.setattr(rounds, "STRETCH", 3)
-    monkeypatch.setattr(rounds, "TRIAL", 3)
+    monkeypatch.setattr(plan, "STRETCH", 3)
+    monkeypatch.setattr(plan, "TRIAL", 3)
     monkeypatch.setattr(rounds, "TRIAL_LISTENING", 2)
     monkeypatch.setattr(rounds, "CONTRACTING_STEPS", 5)
     monkeypatch.setattr(retrieval, "BEGINNINGS", 4)

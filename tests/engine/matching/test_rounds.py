@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import math
-import time
 from dataclasses import dataclass
-from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -16,15 +14,14 @@ from ddm_gui.engine.blur.noise import PhotonNoise
 from ddm_gui.engine.errors import UserError
 from ddm_gui.engine.flow.spectrum import WINDOW
 from ddm_gui.engine.flow.train import Velocity, sample_path
-from ddm_gui.engine.matching import rounds
+from ddm_gui.engine.matching import plan, rounds
 from ddm_gui.engine.matching.blend import blended, without_haze
 from ddm_gui.engine.matching.colour import ColourMatch, apart
 from ddm_gui.engine.matching.descent import KernelDescent
 from ddm_gui.engine.matching.kernels import SoftmaxKernels
 from ddm_gui.engine.matching.phase import UNKNOWN
-from ddm_gui.engine.matching.rounds import TIMED, KernelTraining, seconds_per_update, updates_needed, work
+from ddm_gui.engine.matching.rounds import KernelTraining
 from ddm_gui.engine.scores import kernel_ncc
-from ddm_gui.engine.settings import Settings
 from ddm_gui.engine.simulate.optics import gaussian
 
 from .conftest import DIFFERENCES, LOPSIDED, TINY, KnownEdges, KnownNoise, a_training, one_kernel, pulled
@@ -35,7 +32,7 @@ from .conftest import DIFFERENCES, LOPSIDED, TINY, KnownEdges, KnownNoise, a_tra
 @pytest.mark.usefixtures("short_rounds")
 def test_the_kernel_moves_once_a_round_and_gain_and_noise_while_it_is_listened_to() -> None:
     training = a_training(TINY.with_changes({"images_kernel": 8 * 8}))
-    assert (training.first_round, training.updates) == (0, 8)
+    assert (training.first, training.updates) == (0, 8)
     before = training.model.kernels().detach().clone()
     noise, gain = training.noise_sigma(), training.model.log_gain.detach().clone()
     weights = training.auxiliary.leave.gain.detach().clone()
@@ -75,65 +72,11 @@ def test_all_rounds_are_whole(images: int, rounds: int) -> None:
 # The phases, in stretches
 
 
-@pytest.mark.parametrize(
-    ("changes", "count", "turns"),
-    [
-        ({}, 4 + 6, 150),
-        ({"images_phase": 0}, 0, 0),
-        ({"images_phase": 1}, 4 + 1, 1),
-        ({"images_phase": 32 * 100}, 4 + 1, 100),  # fewer updates than a stretch
-        ({"images_phase": 32 * 400}, 4 + 3, 150),
-        ({"images_phase": 32 * 160}, 4 + 1, 150),
-        ({"candidates": 0}, 6, 150),
-        ({"candidates": 5}, 10 + 6, 150),
-        ({"kernel_size": 40}, 4 + 6, 150),
-        ({"kernel_size": 41}, 6, 150),  # too large for phase retrieval
-    ],
-)
-def test_how_many_stretches_there_are_and_how_long(
-    monkeypatch: pytest.MonkeyPatch, changes: dict[str, int], count: int, turns: int
-) -> None:
-    """Each start has one, and the own start's is the first of those that the patches are enough for.
-
-    Before them the own start is measured as it is, where there are stretches at all.
-    """
-    lengths = {"STRETCH": 150, "TRIAL": 48, "ROUND": 100, "LARGEST_RETRIEVED": 40}
-    for name, value in {**lengths, "ROUND_WORK": 3.0, "TRIAL_WORK": 1.5, "REFINING_WORK": 10.0}.items():
-        monkeypatch.setattr(rounds, name, value)
-    effort = {"candidates": 2, "images_phase": 28_800, "images_kernel": 19_200, "batch_size": 32}
-    settings = Settings().with_changes(effort | changes)
-    assert rounds.stretches(settings) == (count, turns)
-    measured = 48 if count else 0
-    updates = measured + count * (turns + 48)
-    assert updates_needed(settings) == updates + 600
-    # A turn of the phases is a third of the work of an update of a round, one of a trial half as much again.
-    # What each stretch ends with is refined, and what each retrieved start begins with.
-    retrieved = min(count, rounds.starts(settings)) - 1 if count else 0
-    before_rounds = 1.5 * measured + count * (turns / 3 + 1.5 * 48) + 10.0 * (count + retrieved)
-    assert work(settings, 0) == 0.0
-    assert work(settings, updates) == pytest.approx(before_rounds)
-    assert work(settings, updates + 600) == pytest.approx(before_rounds + 600)
-    amounts = np.diff([work(settings, update) for update in range(updates + 300)])
-    since = np.arange(len(amounts)) - measured
-    turning = (since >= 0) & (since < updates - measured) & (since % (turns + 48) < turns)
-    in_rounds = since >= updates - measured
-    refined = (since >= 0) & ~in_rounds & (since % (turns + 48) == turns)
-    begun = (since > 0) & (since <= retrieved * (turns + 48)) & (since % (turns + 48) == 0)
-    expected = np.where(turning, 1 / 3, np.where(in_rounds, 1.0, 1.5)) + 10.0 * refined + 10.0 * begun
-    np.testing.assert_allclose(amounts, expected)
-
-
-def test_the_papers_procedure_has_no_stretches() -> None:
-    settings = Settings().with_changes({"procedure": "alternating", "images_kernel": 3200, "batch_size": 32})
-    assert updates_needed(settings) == 100
-    assert work(settings, 70) == 70.0
-
-
 @pytest.mark.usefixtures("short_rounds", "short_stretches")
 def test_phases_are_turned_then_a_kernel_that_stands_still_is_measured() -> None:
     """The own start first, as it is. Then come rounds. What is reported as IKL is that of rounds alone."""
     training = a_training(TINY.with_changes({"images_phase": 8 * 6}))
-    assert (training.first_round, training.updates) == (3 + 2 * 6, 3 + 2 * 6 + 8)
+    assert (training.first, training.updates) == (3 + 2 * 6, 3 + 2 * 6 + 8)
     own = one_kernel(training)
     for _ in range(2):
         pulled(training, 1)
@@ -218,13 +161,13 @@ def test_a_candidate_whose_keeping_was_stopped_is_the_same_again(monkeypatch: py
 
 def test_a_stretch_is_measured_at_the_mean_of_its_second_half(monkeypatch: pytest.MonkeyPatch) -> None:
     for turns, averaged in ((1, [0]), (2, [1]), (3, [1, 2]), (6, [3, 4, 5])):
-        monkeypatch.setattr(rounds, "STRETCH", turns)
+        monkeypatch.setattr(plan, "STRETCH", turns)
         training = a_training(TINY.with_changes({"images_phase": 8 * turns}))
         turned = [kernel / kernel.sum() for kernel in torch.rand(turns, 5, 5) + 0.1]
         there = iter(turned)
         monkeypatch.setattr(training, "_turn_phases", lambda *_, t=training, there=there: t._set_kernel(next(there)))
         monkeypatch.setattr(training, "_measure", lambda *_: None)
-        pulled(training, rounds.TRIAL + turns)
+        pulled(training, training.plan.trial_length + turns)
         torch.testing.assert_close(one_kernel(training), turned[-1])
         pulled(training, 1)
         torch.testing.assert_close(one_kernel(training), torch.stack([turned[index] for index in averaged]).mean(dim=0))
@@ -242,7 +185,7 @@ def test_what_a_stretch_began_with_and_ends_with_is_refined(monkeypatch: pytest.
     turned = torch.rand(5, 5)
     turned /= turned.sum()
     monkeypatch.setattr(training, "_turn_phases", lambda *_: training._set_kernel(turned))
-    pulled(training, training.first_round)
+    pulled(training, training.first)
     measured = [kernel for kernel, *_ in seen.measured]
     expected = [own, turned.roll(1, dims=1), turned.roll(1, dims=1), found[0].flip(0, 1).roll(1, dims=1)]
     for kernel, right in zip(measured, expected, strict=True):
@@ -261,7 +204,7 @@ def test_of_kernels_of_one_ikl_that_is_believed_with_which_photos_surprise_least
     training = a_training(TINY.with_changes({"images_phase": 8 * 3, "candidates": 1}), knows=True, edges=edges)
     retrieved(monkeypatch, training)
     seen = measuring(monkeypatch, training, [0.0, 0.0, 0.0, 0.0])
-    pulled(training, training.first_round)
+    pulled(training, training.first)
     torch.testing.assert_close(one_kernel(training), without_haze(seen.measured[1][0]), rtol=0.0, atol=1e-5)
 
 
@@ -306,7 +249,7 @@ def test_the_rounds_begin_with_what_the_best_stretch_led_to(monkeypatch: pytest.
     ikl[best] = -0.1
     own = one_kernel(training)
     seen = measuring(monkeypatch, training, ikl)
-    pulled(training, training.first_round)
+    pulled(training, training.first)
     assert (len(seen.begun), len(seen.measured)) == (5, 6)
     torch.testing.assert_close(seen.measured[0][0], own)
     torch.testing.assert_close(seen.begun[0], own)
@@ -329,7 +272,7 @@ def test_stretches_that_are_as_good_as_each_other_are_blended(monkeypatch: pytes
     retrieved(monkeypatch, training)
     ikls = [0.9, 0.5, 4e-4, 2e-4, 0.0, 4e-4]
     seen = measuring(monkeypatch, training, ikls)
-    pulled(training, training.first_round)
+    pulled(training, training.first)
     kernels = torch.stack([kernel for kernel, *_ in seen.measured])
     torch.testing.assert_close(one_kernel(training), blended(kernels, torch.tensor(ikls)), rtol=0.0, atol=1e-5)
     torch.testing.assert_close(training.model.log_gain.detach(), seen.measured[4][1])
@@ -345,7 +288,7 @@ def test_of_a_kernel_and_itself_turned_about_the_one_that_leads_is_believed(monk
     seen = measuring(monkeypatch, training, [3e-3, 2e-3, 8e-4, 7e-4])
     leads = torch.tensor([0.0, 0.0, 1e-3, -1e-3])
     monkeypatch.setattr(training, "leads", leads)
-    pulled(training, training.first_round)
+    pulled(training, training.first)
     assert len(seen.measured) == 4
     torch.testing.assert_close(one_kernel(training), without_haze(seen.measured[2][0]), rtol=0.0, atol=1e-4)
 
@@ -358,7 +301,7 @@ def test_the_lead_is_that_of_the_kernel_over_itself_turned_about() -> None:
     def lead(kernel: Tensor) -> float:
         training.leads[0] = 0.0
         training._set_kernel(kernel)
-        for update in range(rounds.TRIAL):
+        for update in range(training.plan.trial_length):
             training._measure(0, update)
         return float(training.leads[0])
 
@@ -386,7 +329,7 @@ def test_a_measurement_is_that_of_the_kernel_alone() -> None:
 
     def measured(kernel: Tensor, stretch: int) -> float:
         training._set_kernel(kernel)
-        for update in range(rounds.TRIAL):
+        for update in range(training.plan.trial_length):
             training._measure(stretch, update)
         assert torch.equal(training.flow.velocity.leave.gain, weights)
         return float(training.ikls[stretch])
@@ -440,7 +383,7 @@ def test_while_phases_are_turned_the_kernels_of_the_colours_are_made_of_one(
         return move(kernel, colours, gradient)
 
     monkeypatch.setattr(training.phase, "move", moved)
-    for _ in range(training.first_round):
+    for _ in range(training.first):
         pulled(training, 1)
         colours = training.model.kernels().detach()
         assert colours.shape == (kernels, 5, 5)
@@ -481,11 +424,11 @@ def test_a_flat_kernel_whose_phases_are_not_turned_is_left_to_the_rounds() -> No
 def test_photon_noise_is_fitted_before_each_round_and_stands_still_meanwhile(short_rounds: None) -> None:
     fit = KnownNoise()
     training = a_training(TINY, noise_fit=fit)
-    begun = training.first_round
+    begun = training.first
     training.update = begun
     pulled(training, 1)
     assert len(fit.asked) == 1
-    pulled(training, rounds.ROUND - 1)
+    pulled(training, training.plan.round_length - 1)
     assert training.model.noise().photon.shot == pytest.approx(0.01, rel=1e-4)  # nothing else moved it
     assert len(fit.asked) == 1
     pulled(training, 1)
@@ -593,7 +536,7 @@ def test_noise_is_learned_only_when_asked_for(sigma: str | float) -> None:
 
 @pytest.mark.parametrize("number", [1, 2, 3, 4, 10])
 def test_the_result_is_the_mean_over_the_last_rounds(number: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rounds, "ROUND", 2)
+    monkeypatch.setattr(plan, "ROUND", 2)
     monkeypatch.setattr(rounds, "LISTENING", 1)
     training = a_training(TINY.with_changes({"images_kernel": max(64, 16 * number)}))
     training.rounds, training.updates = number, 2 * number
@@ -624,7 +567,7 @@ def test_step_2_stays_finite_and_its_state_comes_back_at_any_update(
     changes = {"images_phase": 8 * 9, "candidates": 1, "images_kernel": 8 * 12, "start": start}
     settings = TINY.with_changes(changes)
     training = a_training(settings, channels, kernels, knows=True)
-    assert (training.first_round, training.updates) == (3 + 5 * 6, 3 + 5 * 6 + 12)
+    assert (training.first, training.updates) == (3 + 5 * 6, 3 + 5 * 6 + 12)
     filled: set[str] = set()  # what was not zero at some update
     for _ in range(training.updates - 1):
         tensors = {name: tensor.detach().clone() for name, tensor in training.tensors().items()}
@@ -727,12 +670,12 @@ def test_the_colours_are_set_apart_before_the_phases_are_turned_and_after(
     own = training.kernel
     pulled(training, 1)
     assert_apart()
-    pulled(training, max(training.first_round - 1, 0))
+    pulled(training, max(training.first - 1, 0))
     before = training.kernel
-    pulled(training, training.first_round + 1 - training.update)
+    pulled(training, training.first + 1 - training.update)
     assert_apart()
     pulled(training, 11)
-    assert [update for update, _ in given] == sorted({0, training.first_round})
+    assert [update for update, _ in given] == sorted({0, training.first})
     torch.testing.assert_close(given[0][1], own)
     torch.testing.assert_close(given[-1][1], before)
 
@@ -749,46 +692,3 @@ def test_the_push_from_the_outskirts_belongs_to_starts_that_know_nothing(start: 
     assert float(first[0, 0]) == float(first.max()) == pytest.approx(rounds.SPREAD_WEIGHT * 2 * (2 / 2.5) ** 2)
     torch.testing.assert_close(pushes[1], first / 2)
     assert float(pushes[2].abs().max()) == float(pushes[3].abs().max()) == 0.0
-
-
-def test_an_update_of_step_2_takes_longer_than_one_of_step_1() -> None:
-    flow_seconds, kernel_seconds = seconds_per_update(TINY, torch.device("cpu"))
-    assert 0.0 < flow_seconds < kernel_seconds
-
-
-def test_the_settings_that_decide_an_updates_time_are_named() -> None:
-    """Else the window would say of other settings what was timed for these."""
-    asked: set[str] = set()
-
-    class Asked:
-        def __getattr__(self, name: str) -> Any:
-            asked.add(name)
-            return getattr(TINY, name)
-
-    seconds_per_update(cast(Settings, Asked()), torch.device("cpu"))
-    assert asked - {"seed"} <= set(TIMED)
-
-
-def test_a_batch_that_is_slow_here_is_timed_in_part(monkeypatch: pytest.MonkeyPatch) -> None:
-    """With a pass of 0.03 s per patch, of which four are enough to be slow where a tenth of a second is."""
-    batches: list[int] = []
-
-    class Slow(torch.nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.gain = torch.nn.Parameter(torch.ones(()))
-
-        def forward(self, y_t: torch.Tensor, t: torch.Tensor, places: torch.Tensor | None) -> torch.Tensor:
-            assert len(y_t) == len(t)
-            assert places is None
-            batches.append(len(y_t))
-            time.sleep(0.03 * len(y_t))
-            return y_t * self.gain
-
-    monkeypatch.setattr(rounds, "build_velocity", lambda *_: Slow())
-    monkeypatch.setattr(rounds, "SHORT_PASS", 0.1)
-    settings = TINY.with_changes({"batch_size": 1024})
-    flow_seconds, kernel_seconds = seconds_per_update(settings, torch.device("cpu"))
-    assert max(batches) == 4
-    assert flow_seconds == pytest.approx(1.3 * 0.03 * 1024, rel=0.3)
-    assert kernel_seconds == pytest.approx((1.5 + 0.8) * 0.03 * 1024, rel=0.3)
