@@ -80,7 +80,7 @@ def measured(case: dict[str, int], data: Path, seconds: float, threads: int) -> 
     flow = FlowTraining(degraded, sight, settings, torch.device("cpu"))
     step_1 = rate(lambda _: flow.step())
     start, gains = start_kernels(settings, spectrum, clean_spectrum, sigma)
-    kernels = KernelTraining(
+    stretches = KernelTraining(
         FlowModel(flow.result(), sight, spectrum, 0.0),
         clean,
         Simulation(sight, 8, settings),
@@ -90,11 +90,11 @@ def measured(case: dict[str, int], data: Path, seconds: float, threads: int) -> 
         start,
         settings,
         DerivativeFit(degraded, clean, sigma, 0, torch.device("cpu")),
-    )
+    ).stretches
     return {
         "step_1": step_1,
-        "turning": rate(lambda number: kernels._turn_phases(draws(0, 0, number))),
-        "following": rate(lambda number: kernels._measure(0, number % 32)),
+        "turning": rate(lambda number: stretches._turn_phases(draws(0, 0, number))),
+        "following": rate(lambda number: stretches.trial.measure(stretches.found, 0, number % 32)),
         "memory_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
     }
 

@@ -33,7 +33,16 @@ from ddm_gui.engine.events import (
 )
 from ddm_gui.engine.files import previous
 from ddm_gui.engine.flow import spectrum, train
-from ddm_gui.engine.matching import alternating, field_magnitude, field_matching, noise_fit, plan, retrieval, rounds
+from ddm_gui.engine.matching import (
+    alternating,
+    field_magnitude,
+    field_matching,
+    noise_fit,
+    plan,
+    retrieval,
+    rounds,
+    trial,
+)
 from ddm_gui.engine.photos.linear_dng import write_linear
 from ddm_gui.engine.photos.photo import Photo, write
 from ddm_gui.engine.pipeline import Learned, doubt, learn
@@ -79,7 +88,7 @@ def small_amounts() -> Iterator[None]:
         patch.setattr(train, "FLOOR_BATCHES", 2)
         patch.setattr(plan, "STRETCH", 2)
         patch.setattr(plan, "TRIAL", 3)
-        patch.setattr(rounds, "TRIAL_LISTENING", 2)
+        patch.setattr(trial, "TRIAL_LISTENING", 2)
         patch.setattr(plan, "ROUND", 4)
         patch.setattr(rounds, "LISTENING", 2)
         patch.setattr(retrieval, "BEGINNINGS", 4)
@@ -649,7 +658,8 @@ def test_a_run_that_met_nan_says_so_and_can_go_on_from_before(
     good = project.kernels_checkpoint.read_bytes()
     plain = rounds.excess_loss
     with monkeypatch.context() as patch:
-        patch.setattr(rounds, "excess_loss", lambda *given: plain(*given) * math.nan)
+        for module in (trial, rounds):
+            patch.setattr(module, "excess_loss", lambda *given: plain(*given) * math.nan)
         run = learn(project)
         with pytest.raises(UserError, match="not finite"):
             finish(run)

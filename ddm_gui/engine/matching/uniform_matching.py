@@ -1,7 +1,7 @@
-"""Step 2 for one kernel: what the degradation is that makes clean patches look, in distribution, like degraded ones.
+"""Step 2 for one kernel: the degradation that makes clean patches look, in distribution, like degraded ones.
 
-By rounds (`rounds`), or by the paper's own procedure (`alternating`); `learn_kernels` decides. `field_matching` is the
-same for a grid of kernels.
+By rounds (`rounds`), or by the paper's own procedure (`alternating`); `learn_kernels` decides, as `learn_field` does
+for a grid of kernels (`field_matching`).
 """
 
 from __future__ import annotations

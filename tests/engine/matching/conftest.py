@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import pytest
 import torch
@@ -12,8 +13,9 @@ from ddm_gui.engine.blur.noise import PhotonNoise
 from ddm_gui.engine.flow.spectrum import WINDOW
 from ddm_gui.engine.flow.train import FlowModel, build_velocity
 from ddm_gui.engine.flow.whitening import Whitening
-from ddm_gui.engine.matching import plan, retrieval, rounds
+from ddm_gui.engine.matching import flat_start, plan, retrieval, rounds, stretches, trial
 from ddm_gui.engine.matching.colour import ColourMatch
+from ddm_gui.engine.matching.found import FoundKernels
 from ddm_gui.engine.matching.kernels import SoftmaxKernels
 from ddm_gui.engine.matching.magnitude import MagnitudeMatch
 from ddm_gui.engine.matching.phase import PhaseDescent
@@ -164,8 +166,54 @@ def short_stretches(monkeypatch: pytest.MonkeyPatch) -> None:
     """Stretches of three turns and three updates of a trial, the last two listened to; haste in all else."""
     monkeypatch.setattr(plan, "STRETCH", 3)
     monkeypatch.setattr(plan, "TRIAL", 3)
-    monkeypatch.setattr(rounds, "TRIAL_LISTENING", 2)
-    monkeypatch.setattr(rounds, "CONTRACTING_STEPS", 5)
+    monkeypatch.setattr(trial, "TRIAL_LISTENING", 2)
+    monkeypatch.setattr(flat_start, "CONTRACTING_STEPS", 5)
     monkeypatch.setattr(retrieval, "BEGINNINGS", 4)
     monkeypatch.setattr(retrieval, "STEPS", 10)
     monkeypatch.setattr(retrieval, "AGREEING", 3)
+
+
+def retrieved(monkeypatch: pytest.MonkeyPatch, training: KernelTraining) -> list[Tensor]:
+    """What each retrieval finds from now on, another one each time; its phases are taken over as they are."""
+    found: list[Tensor] = []
+
+    def find(_magnitude: Tensor, _visible: Tensor, size: int, generator: torch.Generator) -> Tensor:
+        kernel = torch.rand(size, size, generator=generator)
+        found.append(kernel / kernel.sum())
+        return found[-1]
+
+    def take(kernel: Tensor, gains: Tensor, other: Tensor) -> tuple[Tensor, Tensor]:
+        assert torch.equal(kernel, training.stretches.spectral)  # whichever the start is
+        return other, 2 * gains
+
+    monkeypatch.setattr(stretches, "retrieve", find)
+    monkeypatch.setattr(training.stretches.phase, "with_phases_of", take)
+    return found
+
+
+@dataclass
+class Seen:
+    """The kernels with which stretches began, and those that were measured, with the gain and what is known."""
+
+    begun: list[Tensor]
+    measured: list[tuple[Tensor, Tensor, dict[str, Tensor]]]
+
+
+def measuring(monkeypatch: pytest.MonkeyPatch, training: KernelTraining, ikl: list[float]) -> Seen:
+    """Makes these the numbers of the own start and of the stretches."""
+    seen = Seen([], [])
+    begin, phase = training.stretches._begin_stretch, training.stretches.phase
+
+    def begin_and_keep(stretch: int) -> None:
+        begin(stretch)
+        seen.begun.append(one_kernel(training))
+
+    def measure(found: FoundKernels, stretch: int, update: int) -> None:
+        if update == 0:
+            found.ikls[stretch] = ikl[stretch]
+            log_gain = training.model.log_gain.detach().clone()
+            seen.measured.append((one_kernel(training), log_gain, dict(phase.tensors())))
+
+    monkeypatch.setattr(training.stretches, "_begin_stretch", begin_and_keep)
+    monkeypatch.setattr(training.stretches.trial, "measure", measure)
+    return seen

@@ -57,3 +57,11 @@ def test_how_many_stretches_there_are_and_how_long(
     begun = (since > 0) & (since <= retrieved * (turns + 48)) & (since % (turns + 48) == 0)
     expected = np.where(turning, 1 / 3, np.where(in_rounds, 1.0, 1.5)) + 10.0 * refined + 10.0 * begun
     np.testing.assert_allclose(amounts, expected)
+
+
+def test_each_update_before_the_rounds_has_a_place_in_a_stretch() -> None:
+    """The own start has none but those of its trial; in the stretches turns come first."""
+    planned = Plan(starts=1, stretches=2, turns=3, trial_length=2, rounds=1, round_length=4)
+    places = [planned.place(update) for update in range(planned.first_round)]
+    own, stretches = [(0, 3), (0, 4)], [(stretch, update) for stretch in (1, 2) for update in range(5)]
+    assert places == own + stretches
