@@ -16,7 +16,7 @@ from scipy.ndimage import gaussian_filter
 from ddm_gui.engine.blur.psf import PsfGrid
 from ddm_gui.engine.photos.photo import Photo
 from ddm_gui.engine.restore.field_filter import spread
-from ddm_gui.engine.restore.measurements import detail_power
+from ddm_gui.engine.restore.measurements import kernel_noise
 from ddm_gui.engine.restore.plan import TILE
 from ddm_gui.engine.restore.tiles import bands
 from ddm_gui.engine.restore.trust import unclipped
@@ -90,8 +90,7 @@ def evidence(
             dark = spread(dark, kernels, TILE)
             residual[..., channel] -= dark
             missed[channel] -= sum(dark[rows][compared(rows)[..., channel]].sum() for rows in bands(0, height))
-        if psf.kernel_error > 0:
-            by_kernel[channel] = psf.kernel_error * detail_power(photo.pixels[..., channel], psf.size / 4)
+        by_kernel[channel] = kernel_noise(photo.pixels[..., channel], psf) ** 2
     counts, squares = np.zeros(channels, dtype=int), 0.0
     for rows in bands(0, height):
         inside = compared(rows)

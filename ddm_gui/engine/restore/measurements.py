@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from scipy import fft
 from scipy.ndimage import convolve1d, gaussian_filter
 
+from ddm_gui.engine.blur.psf import PsfGrid
 from ddm_gui.engine.restore.field_filter import cores
 
 Array = NDArray[np.float64]
@@ -110,6 +111,14 @@ def detail_power(pixels: Pixels, sigma: float) -> float:
     frequency = fft.fftfreq(GRID)
     smoothed = np.exp(-2 * (np.pi * sigma * frequency) ** 2)
     return float((_periodogram(pixels) * (1.0 - np.outer(smoothed, smoothed)) ** 2).mean())
+
+
+def kernel_noise(pixels: Pixels, psf: PsfGrid) -> float:
+    """Standard deviation of what a photo, one channel H x W, differs by from its true picture blurred by a PSF, since
+    the PSF's kernels are not the true ones: their error, of the detail that a photo has within them."""
+    if psf.kernel_error == 0:
+        return 0.0
+    return float(np.sqrt(psf.kernel_error * detail_power(pixels, psf.size / 4)))
 
 
 def measured_noise(pixels: Pixels, passed: Array) -> float:

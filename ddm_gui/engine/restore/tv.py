@@ -3,7 +3,7 @@
 x = argmin |W^(1/2)(A x - y)|^2 / 2 + weight sigma TV(x), TV the sum over pixels of the length of the gradient, of all
 colours together (Rudin, Osher and Fatemi 1992; Blomgren and Chan 1998), by ADMM (Boyd et al. 2011, section 3): the
 data step in turns with the proximal operator of TV, which is Chambolle's dual projection (2004), carried on from turn
-to turn. sigma is the photo's noise.
+to turn. sigma is the photo's noise, and what a kernel that was learned leaves unexplained.
 """
 
 from __future__ import annotations
@@ -11,7 +11,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
+import numpy as np
+
 from ddm_gui.engine.blur.psf import PsfGrid
+from ddm_gui.engine.restore.measurements import kernel_noise
 from ddm_gui.engine.restore.plan import Plan
 from ddm_gui.engine.restore.restorer import Blurred, Pixels, Restorer, Steps, number
 
@@ -23,6 +26,9 @@ if TYPE_CHECKING:
 RHO = 20.0  # of ADMM, in units of weight sigma: how fast it gets there, not where
 PROJECTIONS = 4  # of the dual, each turn
 DUAL_STEP = 0.125  # Chambolle's 1/8
+# Times what a kernel's own error makes; it is no white noise but follows the edges. A learned lens: 29.6 dB without it,
+# 30.3 with it (26.7, 26.9 on other photos), Levin's second kernel, learned: 25.1, 25.4, a Gaussian: 27.7 both.
+ERRING = 2.0
 HALO = 64  # px: what lies further changes a pixel by less than 1 of 255
 
 
@@ -42,7 +48,8 @@ class TotalVariation(Restorer):
         # torch loads here: the window opens before it.
         from ddm_gui.engine.restore.splitting import restored
 
-        sigma = max(blurred.noises)
+        by_kernel = [kernel_noise(channel, blurred.psf) for channel in np.moveaxis(blurred.photo.pixels, -1, 0)]
+        sigma = float(np.hypot(max(blurred.noises), ERRING * max(by_kernel)))
         return restored(blurred, lambda step: self._admm(step, sigma), HALO, plan)
 
     def halo(self, psf: PsfGrid) -> int:
