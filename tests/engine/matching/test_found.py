@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from ddm_gui.engine.matching.blend import blended, without_haze
+from ddm_gui.engine.matching.blend import blended
+from ddm_gui.engine.matching.found import FoundKernels
 
 from .conftest import LOPSIDED, TINY, KnownEdges, a_training, measuring, one_kernel, pulled, retrieved
 
@@ -20,7 +21,7 @@ def test_of_kernels_of_one_ikl_that_is_believed_with_which_photos_surprise_least
     retrieved(monkeypatch, training)
     seen = measuring(monkeypatch, training, [0.0, 0.0, 0.0, 0.0])
     pulled(training, training.first)
-    torch.testing.assert_close(one_kernel(training), without_haze(seen.measured[1][0]), rtol=0.0, atol=1e-5)
+    torch.testing.assert_close(one_kernel(training), seen.measured[1][0], rtol=0.0, atol=1e-5)
 
 
 @pytest.mark.usefixtures("short_rounds", "short_stretches")
@@ -48,7 +49,7 @@ def test_of_a_kernel_and_itself_turned_about_the_one_that_leads_is_believed(monk
     monkeypatch.setattr(training.stretches.found, "leads", leads)
     pulled(training, training.first)
     assert len(seen.measured) == 4
-    torch.testing.assert_close(one_kernel(training), without_haze(seen.measured[2][0]), rtol=0.0, atol=1e-4)
+    torch.testing.assert_close(one_kernel(training), seen.measured[2][0], rtol=0.0, atol=1e-4)
 
 
 @pytest.mark.usefixtures("short_rounds", "short_stretches")
@@ -59,4 +60,13 @@ def test_a_stretch_that_was_not_measured_yet_counts_for_nothing(monkeypatch: pyt
     seen = measuring(monkeypatch, training, [1e3])
     pulled(training, 3)
     torch.testing.assert_close(seen.measured[0][0], LOPSIDED, rtol=0.0, atol=1e-5)
-    torch.testing.assert_close(one_kernel(training), without_haze(LOPSIDED), rtol=0.0, atol=1e-5)
+    torch.testing.assert_close(one_kernel(training), LOPSIDED, rtol=0.0, atol=1e-5)
+
+
+@pytest.mark.parametrize(("surprise", "best"), [(-7.855, 0), (-7.80, 1)])
+def test_a_little_less_surprise_is_chance(surprise: float, best: int) -> None:
+    """Kernel 0 has the smaller IKL."""
+    found = FoundKernels(3, 5, torch.device("cpu"))
+    found.ikls[:2] = torch.tensor([1e-4, 3e-4])
+    found.surprises[:2] = torch.tensor([surprise, -7.865])
+    assert found.best() == best

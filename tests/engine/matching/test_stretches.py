@@ -11,7 +11,6 @@ import torch
 from ddm_gui.engine.errors import UserError
 from ddm_gui.engine.flow.spectrum import WINDOW
 from ddm_gui.engine.matching import plan, trial
-from ddm_gui.engine.matching.blend import without_haze
 from ddm_gui.engine.matching.found import LARGEST_IKL
 from ddm_gui.engine.matching.phase import UNKNOWN
 from ddm_gui.engine.matching.stretches import ROUGHLY_KNOWN
@@ -131,7 +130,7 @@ def test_what_a_stretch_began_with_and_ends_with_is_refined(monkeypatch: pytest.
 @pytest.mark.usefixtures("short_rounds", "short_stretches")
 def test_the_rounds_begin_with_what_the_best_stretch_led_to(monkeypatch: pytest.MonkeyPatch, best: int) -> None:
     """Three starts, of which the best goes on for two stretches more, where one is better by far than all others: the
-    own start as it is, too. But for haze.
+    own start as it is, too.
     """
     training = a_training(TINY.with_changes({"images_phase": 8 * 9, "candidates": 1}), knows=True)
     retrieved(monkeypatch, training)
@@ -144,10 +143,10 @@ def test_the_rounds_begin_with_what_the_best_stretch_led_to(monkeypatch: pytest.
     torch.testing.assert_close(seen.measured[0][0], own)
     torch.testing.assert_close(seen.begun[0], own)
     for stretch in (4, 5):
-        expected = without_haze(seen.measured[int(np.argmin(ikl[:stretch]))][0])
+        expected = seen.measured[int(np.argmin(ikl[:stretch]))][0]
         torch.testing.assert_close(seen.begun[stretch - 1], expected, rtol=0.0, atol=1e-5)
     kernel, log_gain, known = seen.measured[best]
-    torch.testing.assert_close(one_kernel(training), without_haze(kernel), rtol=0.0, atol=1e-5)
+    torch.testing.assert_close(one_kernel(training), kernel, rtol=0.0, atol=1e-5)
     torch.testing.assert_close(training.model.log_gain.detach(), log_gain)
     for name, tensor in training.stretches.phase.tensors().items():
         assert torch.equal(tensor, known[name]), name
