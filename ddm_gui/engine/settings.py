@@ -434,7 +434,7 @@ class Settings:
         high=0.25,
     )
     kernel_rate: float = setting(
-        0.1,
+        0.03,
         "Step of the kernel",
         "How much the most moved pixel of the kernel changes in the first step, as a natural logarithm.",
         scope=Scope.KERNELS,
