@@ -22,7 +22,7 @@ from torch import Tensor
 from ddm_gui.engine.flow.train import FlowModel, sample_path
 from ddm_gui.engine.matching.ikl import excess_loss, matching_loss
 from ddm_gui.engine.matching.kernels import KernelModel, weighted_priors
-from ddm_gui.engine.matching.search import DRAW_KERNELS, PHOTOMETRY_RATE, KernelSearch
+from ddm_gui.engine.matching.search import DRAW_KERNELS, KernelSearch
 from ddm_gui.engine.matching.simulation import Simulation
 from ddm_gui.engine.photos.patches import PatchPool
 from ddm_gui.engine.settings import Settings
@@ -39,6 +39,7 @@ from ddm_gui.engine.training import (
 
 CATCHING_UP = 50  # updates of the auxiliary network alone, a tenth of all at most
 RATES = {"softmax": 2e-2, "normalised": 2e-4, "deep-linear": 4e-4}  # of the kernel, where the setting says 'auto'
+PHOTOMETRY_RATE = 1e-3  # of log gain and log noise
 
 
 def updates_needed(settings: Settings) -> int:

@@ -25,7 +25,7 @@ from ddm_gui.engine.matching.kernels import SoftmaxKernels, weighted_priors
 from ddm_gui.engine.matching.noise_fit import PhotonNoiseFit
 from ddm_gui.engine.matching.phase import PhaseDescent
 from ddm_gui.engine.matching.plan import Plan
-from ddm_gui.engine.matching.search import DRAW_KERNELS, PHOTOMETRY_RATE, KernelSearch
+from ddm_gui.engine.matching.search import DRAW_KERNELS, KernelSearch
 from ddm_gui.engine.matching.simulated_noise import SimulatedNoise
 from ddm_gui.engine.matching.simulation import Simulation
 from ddm_gui.engine.matching.stretches import Stretches
@@ -44,6 +44,9 @@ from ddm_gui.engine.training import (
 )
 
 LISTENING = 40  # updates of a round, the last ones, whose gradients are added up
+# Of log gain and log noise, which begin with what the spectra say: noise of .02 and .08 at .0198 and .0783. With three
+# times as much it ended at .0188 to .0198 and at .0718, by what sets the two sets of photos apart.
+PHOTOMETRY_RATE = 3e-4
 SMALLEST_STEP = 0.25  # the last step of the kernel over the first
 
 

@@ -23,7 +23,6 @@ from ddm_gui.engine.photos.patches import PatchPool
 from ddm_gui.engine.settings import Settings
 from ddm_gui.engine.training import Training, Watch, diverged, under_prefix, with_prefix
 
-PHOTOMETRY_RATE = 1e-3  # of log gain and log noise
 IKL_MEMORY = 0.98  # per update, of the running mean that is reported
 LARGEST_GROWTH = 10.0  # of the auxiliary loss, which rises by itself as a kernel gets sharper: diverged beyond
 DRAW_KERNELS = 3  # which random stream

@@ -13,9 +13,8 @@ from ddm_gui.engine.flow.spectrum import WINDOW
 from ddm_gui.engine.flow.train import FlowModel, build_velocity
 from ddm_gui.engine.flow.whitening import PlainPixels
 from ddm_gui.engine.matching import alternating
-from ddm_gui.engine.matching.alternating import RATES, AlternatingTraining
+from ddm_gui.engine.matching.alternating import PHOTOMETRY_RATE, RATES, AlternatingTraining
 from ddm_gui.engine.matching.kernels import build_kernels, sparse_prior
-from ddm_gui.engine.matching.search import PHOTOMETRY_RATE
 from ddm_gui.engine.matching.simulated_noise import SimulatedNoise
 from ddm_gui.engine.matching.simulation import Simulation
 from ddm_gui.engine.photos.patches import PatchBatch, PatchPool
