@@ -70,17 +70,6 @@ class DerivativeFit:
             pictures.find(kernel)
         return kernel, pictures.surprise(kernel)
 
-    @torch.no_grad()
-    def surprise(self, kernel: Tensor) -> float:
-        """How surprising the photos are with a kernel k x k as it is, nats per pixel.
-
-        The pictures are found as often as for a refined kernel: each time they surprise less (by .1 in the last five).
-        """
-        pictures = self._settled(kernel)
-        for _ in range(STEPS):
-            pictures.find(kernel)
-        return pictures.surprise(kernel)
-
     def _settled(self, kernel: Tensor) -> Pictures:
         pictures = Pictures(self, kernel)
         for _ in range(SETTLING):

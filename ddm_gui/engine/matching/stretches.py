@@ -97,7 +97,8 @@ class Stretches:
     def _step_of_trial(self, stretch: int, update: int) -> None:
         """Update number `update` of the measurement of a stretch's mean kernel, or of the own start."""
         if update == 0:
-            self.mean, self.found.surprises[stretch] = self._refined_mean(stretch)
+            if stretch > 0:
+                self.mean, self.found.surprises[stretch] = self._refined_mean()
             self.common.set(self.mean)
             self._fit_gain()
         self.trial.measure(self.found, stretch, update)
@@ -109,15 +110,13 @@ class Stretches:
                 self.best = self._state()
             self._resume({**self.best, "kernel": self.found.blend()})
 
-    def _refined_mean(self, stretch: int) -> tuple[Tensor, float]:
+    def _refined_mean(self) -> tuple[Tensor, float]:
         """What a stretch ends with, refined, or what it began with where that is less surprising; and how surprising it
-        is. The own start as it is.
+        is.
 
         Without noise phase retrieval may be nearly right (Levin's second kernel: NCC .962, refined .971), and what step
         1's network makes of it is worse (.65).
         """
-        if stretch == 0:
-            return self.mean, self.edges.surprise(self.mean)
         kernel, surprise = self.edges.refined(self.mean)
         if surprise > float(self.begun_surprise):
             return self.begun, float(self.begun_surprise)

@@ -77,9 +77,6 @@ class NoEdges:
     def refined(self, kernel: Tensor) -> tuple[Tensor, float]:
         return kernel, 0.0
 
-    def surprise(self, kernel: Tensor) -> float:
-        return 0.0
-
 
 class KnownEdges:
     """Photos that refine each kernel by one step to the right, and whose surprise is `surprise_of` the kernel."""
@@ -90,9 +87,6 @@ class KnownEdges:
     def refined(self, kernel: Tensor) -> tuple[Tensor, float]:
         moved = kernel.roll(1, dims=1)
         return moved, self.surprise_of(moved)
-
-    def surprise(self, kernel: Tensor) -> float:
-        return self.surprise_of(kernel)
 
 
 class KnownNoise:

@@ -15,11 +15,11 @@ from .conftest import LOPSIDED, TINY, KnownEdges, a_training, measuring, one_ker
 def test_of_kernels_of_one_ikl_that_is_believed_with_which_photos_surprise_least(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    surprises = iter([0.0, -0.9, 0.0, 0.0, 0.0, 0.0])
+    surprises = iter([-0.9, 0.0, 0.0, 0.0, 0.0])
     edges = KnownEdges(lambda _: next(surprises))
     training = a_training(TINY.with_changes({"images_phase": 8 * 3, "candidates": 1}), knows=True, edges=edges)
     retrieved(monkeypatch, training)
-    seen = measuring(monkeypatch, training, [0.0, 0.0, 0.0, 0.0])
+    seen = measuring(monkeypatch, training, [0.5, 0.0, 0.0, 0.0])
     pulled(training, training.first)
     torch.testing.assert_close(one_kernel(training), seen.measured[1][0], rtol=0.0, atol=1e-5)
 
@@ -63,10 +63,12 @@ def test_a_stretch_that_was_not_measured_yet_counts_for_nothing(monkeypatch: pyt
     torch.testing.assert_close(one_kernel(training), LOPSIDED, rtol=0.0, atol=1e-5)
 
 
-@pytest.mark.parametrize(("surprise", "best"), [(-7.855, 0), (-7.80, 1)])
-def test_a_little_less_surprise_is_chance(surprise: float, best: int) -> None:
-    """Kernel 0 has the smaller IKL."""
-    found = FoundKernels(3, 5, torch.device("cpu"))
-    found.ikls[:2] = torch.tensor([1e-4, 3e-4])
-    found.surprises[:2] = torch.tensor([surprise, -7.865])
+@pytest.mark.parametrize(("surprise", "best"), [(-7.855, 1), (-7.80, 2)])
+def test_a_little_less_surprise_is_chance_and_the_own_start_needs_none(surprise: float, best: int) -> None:
+    """Kernel 1 has the smaller IKL; kernel 0 is the own start."""
+    found = FoundKernels(4, 5, torch.device("cpu"))
+    found.ikls[:3] = torch.tensor([9e-4, 1e-4, 3e-4])
+    found.surprises[1:3] = torch.tensor([surprise, -7.865])
     assert found.best() == best
+    found.ikls[0] = 5e-5
+    assert found.best() == 0
